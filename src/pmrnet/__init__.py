@@ -1,0 +1,3 @@
+"""PMR-Net: probabilistic multilayer regularization network for brain image registration."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,82 @@
+"""Experiment YAML to checked objects. One file per row of a table, named as the row."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pmrnet.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stretch of training at one resolution.
+
+    Parameters
+    ----------
+    spacing
+        Voxel size of the images in mm, a power of two times 1 mm.
+    steps
+        Optimiser steps, batch of one pair.
+    learning_rate, decay_factor, decay_every
+        Adam's initial rate, multiplied by `decay_factor` every `decay_every` steps.
+    weight_decay
+        Adam's decoupled weight decay, or None.
+    validate_every
+        Steps between two looks at the validation pairs (the length of an epoch).
+    """
+
+    spacing: int
+    steps: int
+    learning_rate: float
+    decay_factor: float = 0.5
+    decay_every: int = 10**9
+    weight_decay: float | None = None
+    validate_every: int = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What makes a row of a table: network, objective, schedule and seed."""
+
+    name: str
+    network: dict[str, Any]
+    objective: dict[str, Any]
+    stages: tuple[Stage, ...]
+    seed: int = 0
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experiment:
+        """Read and check an experiment file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, is no YAML mapping or has unknown or missing keys.
+        """
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            raise InputError(
+                f"{path}: expected an experiment file, found none; choose a METHOD that has one."
+            ) from None
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: expected YAML, found {error}; mend the file.") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
+        try:
+            stages = tuple(Stage(**stage) for stage in content.pop("stages"))
+            return cls(name=path.stem, stages=stages, **content)
+        except (TypeError, KeyError) as error:
+            raise InputError(
+                f"{path}: expected the keys network, objective, stages and seed, found otherwise "
+                f"({error}); compare with experiments/lpba40/pmrnet.yaml."
+            ) from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain content, as it is hashed and stored with results."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,61 @@
+"""Writing files so that a kill never leaves half of one under its final name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name. Missing parent folders are created; an existing file is replaced.
+
+    Yields
+    ------
+    pathlib.Path
+        A new name in the same folder that ends with the final name, so that writers which choose
+        the format by the suffix (``.nii.gz``, ``.npz``, ``.weights.h5``) choose the same one. The
+        block must create this file. It is removed when the block raises, a keyboard interrupt
+        included.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the block ends without having written the temporary file.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    # Same folder, since a rename is atomic only within one file system. The name is made up rather
+    # than taken from tempfile, whose files only their owner can read.
+    temporary = final.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{final.name}")
+    try:
+        yield temporary
+        # Without this a crash of the machine may leave an empty file under the final name.
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
+    r"""Write `text` as UTF-8 with ``\n`` line ends, all of it or nothing.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to create or replace.
+    text : str
+        Its whole content.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,240 @@
+"""Keras layers of the field's standard operations, usable on their own in 2D and 3D.
+
+All of them are channels-last, work on the TensorFlow and the JAX backend and survive
+`get_config` / `from_config`. Fields are in voxels of their own grid, components in axis order.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from pmrnet import spatial
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class SpatialTransformer(keras.layers.Layer):
+    """Warp values by a displacement (the STN of the paper, Jaderberg et al. 2015).
+
+    Call with `[values, displacement]` of shapes (batch, *grid, C) and (batch, *grid, N), voxels;
+    returns values(p + u(p)), linearly interpolated, edge-replicated outside the grid.
+
+    Parameters
+    ----------
+    differentiate_values
+        False treats the values as constant, as for input images: no scatter in training.
+    """
+
+    def __init__(self, differentiate_values: bool = True, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.differentiate_values = differentiate_values
+
+    def call(self, inputs: list) -> object:
+        """Warp `inputs[0]` by `inputs[1]`."""
+        values, displacement = inputs
+        return spatial.warp(values, displacement, differentiate_values=self.differentiate_values)
+
+    def compute_output_shape(self, input_shape: list) -> tuple:
+        """(batch, *output grid, channels)."""
+        values, displacement = input_shape
+        return (*displacement[:-1], values[-1])
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "differentiate_values": self.differentiate_values}
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class VelocityIntegration(keras.layers.Layer):
+    """Integrate a stationary velocity field to a displacement by scaling and squaring.
+
+    Call with a velocity (batch, *grid, N), voxels; returns a displacement of the same shape.
+
+    Parameters
+    ----------
+    steps
+        Number of squarings, 7 in the paper's reference [4].
+    """
+
+    def __init__(self, steps: int = 7, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, velocity: object) -> object:
+        """Return the displacement of exp(velocity)."""
+        return spatial.integrate(velocity, self.steps)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Same as the input's."""
+        return input_shape
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class FieldUpsampling(keras.layers.Layer):
+    """Bring a velocity or displacement to a grid finer by 2^times, values scaled with it.
+
+    Call with (batch, *grid, N); returns (batch, *(2^times grid), N).
+    """
+
+    def __init__(self, times: int = 1, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.times = times
+
+    def call(self, field: object) -> object:
+        """Resize and rescale the field."""
+        return spatial.upsample_field(field, self.times)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """(batch, *(2^times grid), N)."""
+        batch, *grid, channels = input_shape
+        return (batch, *(None if n is None else n * 2**self.times for n in grid), channels)
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "times": self.times}
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class GaussianPosterior(keras.layers.Layer):
+    """Diagonal Gaussian posterior of a velocity field from features (equation 2 of the paper).
+
+    Two linear convolutions give mean and log-VARIANCE, initialised as in VoxelMorph: the mean's
+    kernel from N(0, 1e-5), the log-variance's from N(0, 1e-10) with bias -10, so that training
+    starts near the identity.
+
+    Call with features (batch, *grid, C); returns `(mean, log_variance)`, each (batch, *grid, N),
+    in voxels of the grid; `log_variance` is None with `mean_only=True`.
+
+    Parameters
+    ----------
+    hidden_filters
+        Filters of a convolution with LeakyReLU(0.2) before the two heads; 0 for none. Without it
+        the mean is a sum of a function of the moving and one of the fixed features and cannot
+        compare them.
+    hidden_kernel
+        Kernel size of that convolution.
+    """
+
+    def __init__(
+        self, hidden_filters: int = 32, hidden_kernel: int = 3, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hidden_filters = hidden_filters
+        self.hidden_kernel = hidden_kernel
+
+    def build(self, input_shape: tuple) -> None:
+        """Create the convolutions for the number of grid axes of the features."""
+        axes = len(input_shape) - 2
+        conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
+        normal = keras.initializers.RandomNormal
+        channels = input_shape[-1]
+        self.hidden = None
+        if self.hidden_filters:
+            self.hidden = conv(
+                self.hidden_filters,
+                self.hidden_kernel,
+                padding="same",
+                kernel_initializer="he_normal",
+                name="hidden",
+            )
+            self.hidden.build(input_shape)
+            channels = self.hidden_filters
+        self.mean = conv(
+            axes, 3, padding="same", kernel_initializer=normal(stddev=1e-5), name="mean"
+        )
+        self.log_variance = conv(
+            axes,
+            3,
+            padding="same",
+            kernel_initializer=normal(stddev=1e-10),
+            bias_initializer=keras.initializers.Constant(-10.0),
+            name="log_variance",
+        )
+        for head in (self.mean, self.log_variance):
+            head.build((*input_shape[:-1], channels))
+
+    def call(self, features: object, mean_only: bool = False) -> tuple:
+        """Return mean and log-variance."""
+        if self.hidden is not None:
+            features = ops.leaky_relu(self.hidden(features), 0.2)
+        return self.mean(features), None if mean_only else self.log_variance(features)
+
+    def compute_output_shape(self, input_shape: tuple, mean_only: bool = False) -> tuple:
+        """Shapes of mean and log-variance."""
+        shape = (*input_shape[:-1], len(input_shape) - 2)
+        return shape, None if mean_only else shape
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "hidden_filters": self.hidden_filters,
+            "hidden_kernel": self.hidden_kernel,
+        }
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class GaussianSample(keras.layers.Layer):
+    """Reparameterised sample z = mean + exp(log_variance / 2) * eps, eps ~ N(0, I).
+
+    Call with `[mean, log_variance]`.
+
+    Parameters
+    ----------
+    seed
+        Seed of the layer's own generator; None for a random one.
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: list) -> object:
+        """Draw one sample."""
+        mean, log_variance = inputs
+        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.generator)
+        return mean + ops.exp(0.5 * log_variance) * noise
+
+    def compute_output_shape(self, input_shape: list) -> tuple:
+        """Same as the mean's."""
+        return input_shape[0]
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="pmrnet")
+class LatentFusion(keras.layers.Layer):
+    """Bring the latents of all levels to the first level's grid and add them (section 2.3).
+
+    Call with a list of fields, level 1 (finest) first, each grid half the one before; returns
+    (batch, *finest grid, C). Since a level's values are voxels of its own grid, level l is scaled
+    by 2^(l-1); as a variance (`variance=True`) by 4^(l-1). The coarsest is added into the next
+    finer one and so on, which equals resizing each by itself, with less work.
+    """
+
+    def __init__(self, variance: bool = False, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.variance = variance
+
+    def call(self, fields: list) -> object:
+        """Add all levels on the finest grid."""
+        scale = 4.0 if self.variance else 2.0
+        *finer, total = fields
+        for field in reversed(finer):
+            total = field + scale * spatial.upsample(total, 1)
+        return total
+
+    def compute_output_shape(self, input_shape: list) -> tuple:
+        """Shape of the finest level."""
+        return input_shape[0]
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "variance": self.variance}

@@ -1,0 +1,152 @@
+"""What every probabilistic registration network here has in common.
+
+A network turns a moving and a fixed image into a posterior over the final velocity field. From
+there on all are alike: sample it (training) or take its mean (use), integrate, resize, warp the
+moving image, and score equation 6. Subclasses implement `infer`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from pmrnet import spatial
+from pmrnet.nn import layers
+from pmrnet.nn.objective import Objective
+
+
+@dataclasses.dataclass
+class Level:
+    """Feature-level model of one level in training (section 2.2): tensors on the level's grid."""
+
+    mean: Any
+    log_variance: Any
+    fixed_features: Any
+    moved_features: Any
+
+
+@dataclasses.dataclass
+class Inference:
+    """Posterior of the final velocity on the first level's grid, half that of the images.
+
+    `sample` and `log_variance` are None when only the mean was asked for.
+    """
+
+    mean: Any
+    log_variance: Any = None
+    sample: Any = None
+    levels: list[Level] = dataclasses.field(default_factory=list)
+
+
+class RegistrationNetwork(keras.Model):
+    """Base of PMR-Net and its comparators.
+
+    Call with `{"moving": x, "fixed": y}`, each (batch, *grid, 1), intensities in [0, 1]. Returns a
+    dict with `moved` (batch, *grid, 1), `velocity` (batch, *(grid / 2), N) in voxels of its grid
+    and `displacement` (batch, *grid, N) in voxels, such that moved(p) = moving(p + u(p)). With
+    `training=True` it also holds the `inference` that the objective needs.
+
+    Parameters
+    ----------
+    integration_steps
+        Squarings of scaling and squaring, 7 in the paper's reference [4].
+    seed
+        Seed of the posterior samples.
+    objective
+        The training loss; needed for `fit` only, and no part of the network's configuration.
+    """
+
+    #: every grid size must be a multiple of this
+    multiple = 16
+
+    def __init__(
+        self,
+        integration_steps: int = 7,
+        seed: int = 0,
+        objective: Objective | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.integration_steps = integration_steps
+        self.seed = seed
+        self.sampler = layers.GaussianSample(seed=seed, name="sample")
+        self.integration = layers.VelocityIntegration(integration_steps, name="integration")
+        self.to_image_grid = layers.FieldUpsampling(1, name="to_image_grid")
+        self.transformer = layers.SpatialTransformer(
+            differentiate_values=False, name="transformer"
+        )
+        self.objective = objective
+        self._trackers: dict[str, keras.metrics.Mean] = {}
+
+    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
+        """Posterior of the final velocity given both images; see `Inference`."""
+        raise NotImplementedError
+
+    def call(self, inputs: dict, training: bool = False) -> dict:
+        """Register `moving` to `fixed`."""
+        moving, fixed = inputs["moving"], inputs["fixed"]
+        self._check_shapes(moving, fixed)
+        inference = self.infer(moving, fixed, training=training)
+        velocity = inference.sample if training else inference.mean
+        displacement = self.to_image_grid(self.integration(velocity))
+        outputs = {
+            "moved": self.transformer([moving, displacement]),
+            "velocity": velocity,
+            "displacement": displacement,
+        }
+        if training:
+            # Plain containers, since Keras traverses outputs as nested dicts and lists.
+            outputs["inference"] = {**vars(inference), "levels": [vars(x) for x in inference.levels]}
+        return outputs
+
+    def _check_shapes(self, moving: object, fixed: object) -> None:
+        grid = moving.shape[1:-1]
+        if moving.shape != fixed.shape or any(n is not None and n % self.multiple for n in grid):
+            raise ValueError(
+                f"{type(self).__name__} needs a moving and a fixed image of one shape "
+                f"(batch, *grid, 1) with every grid size a multiple of {self.multiple}; got "
+                f"{tuple(moving.shape)} and {tuple(fixed.shape)}: pad or crop the images."
+            )
+
+    def build(self, input_shape: dict | None = None) -> None:
+        """Create the running means of the objective's terms; subclasses create their weights."""
+        if self.objective is not None:
+            names = self.objective.term_names(self.level_count)
+            self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    @property
+    def level_count(self) -> int:
+        """Number of feature-level models that enter the loss."""
+        return 0
+
+    def compute_loss(
+        self,
+        x: object = None,
+        y: object = None,
+        y_pred: object = None,
+        sample_weight: object = None,
+        training: bool = True,
+    ) -> object:
+        """Equation 5: the image's loss plus the weighted losses of the levels."""
+        if self.objective is None:
+            raise ValueError("training needs a loss: construct the network with objective=...")
+        terms = self.objective(x["fixed"], y_pred)
+        for name, value in terms.items():
+            self._trackers[name].update_state(value)
+        return ops.sum(ops.stack(list(terms.values())))
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {"integration_steps": self.integration_steps, "seed": self.seed, "name": self.name}
+
+    def posterior(self, moving: object, fixed: object) -> tuple:
+        """Mean and log-variance of the final velocity, for uncertainty; (batch, *(grid/2), N)."""
+        inference = self.infer(moving, fixed, training=True)
+        return inference.mean, inference.log_variance
+
+    def displacement_of(self, velocity: object) -> object:
+        """Integrate a velocity on the half grid and bring it to the image grid, voxels."""
+        return spatial.upsample_field(spatial.integrate(velocity, self.integration_steps), 1)

@@ -1,0 +1,72 @@
+"""The training objective: equation 5, the sum of equation 6 over the image and the levels."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pmrnet.nn import losses
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Weights of equations 5 and 6.
+
+    Parameters
+    ----------
+    image_sigma
+        Noise of the image, intensities in [0, 1].
+    prior_lambda
+        Scale of the prior's precision, at all levels.
+    feature_sigma
+        Noise of the features, in standard deviations of each feature channel.
+    level_weight
+        lambda_l of equation 5, 1 in the paper; 0 switches the feature-level terms off.
+    weighting
+        `voxelmorph` or `exact`, see `pmrnet.nn.losses`.
+    """
+
+    image_sigma: float = 0.02
+    prior_lambda: float = 10.0
+    feature_sigma: float = 0.2
+    level_weight: float = 1.0
+    weighting: str = "voxelmorph"
+
+    def term_names(self, levels: int) -> list[str]:
+        """Names of the terms, in the order in which they are logged."""
+        names = ["image_reconstruction", "image_kl"]
+        if self.level_weight:
+            for level in range(1, levels + 1):
+                names += [f"level{level}_reconstruction", f"level{level}_kl"]
+        return names
+
+    def __call__(self, fixed: object, outputs: dict) -> dict:
+        """Weighted terms whose sum is the loss.
+
+        Parameters
+        ----------
+        fixed
+            Fixed image, (batch, *grid, 1).
+        outputs
+            What a `RegistrationNetwork` returned for `training=True`.
+        """
+        inference = outputs["inference"]
+        terms = {
+            "image_reconstruction": losses.reconstruction(
+                fixed, outputs["moved"], self.image_sigma, self.weighting
+            ),
+            "image_kl": self._kl(inference),
+        }
+        if self.level_weight:
+            for number, level in enumerate(inference["levels"], start=1):
+                error = losses.relative_mean_square(
+                    level["fixed_features"], level["moved_features"]
+                )
+                scale = (1.0 if self.weighting == "voxelmorph" else 0.5) / self.feature_sigma**2
+                terms[f"level{number}_reconstruction"] = self.level_weight * scale * error
+                terms[f"level{number}_kl"] = self.level_weight * self._kl(level)
+        return terms
+
+    def _kl(self, posterior: dict) -> object:
+        return losses.kl_to_prior(
+            posterior["mean"], posterior["log_variance"], self.prior_lambda, self.weighting
+        )

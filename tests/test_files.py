@@ -1,0 +1,55 @@
+import os
+import stat
+
+import pytest
+
+from pmrnet.files import atomic_path, atomic_write_text
+
+
+def test_text_is_written_and_replaced_with_unix_line_ends(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    atomic_write_text(path, "ä\nb\n")
+    assert path.read_bytes() == "ä\nb\n".encode()
+    atomic_write_text(path, "c")
+    assert path.read_bytes() == b"c"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def write_and_raise(path, error):
+    path.write_text("half of the n")
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "a.nii.gz"
+    path.write_text("old")
+
+    with pytest.raises(error), atomic_path(path) as temporary:
+        write_and_raise(temporary, error)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_name_keeps_folder_and_suffixes_and_appears_only_at_the_end(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith("a.nii.gz")
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+
+
+def test_others_may_read_the_file(tmp_path):
+    old = os.umask(0o022)
+    try:
+        atomic_write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        pass

@@ -38,7 +38,7 @@ def tiny_protocol(name="tiny", **changes):
         "train": ("a", "b"),
         "validation": ("c", "d"),
         "test": ("p", "q", "r"),
-        "labels": {1: "one", 2: "two", 3: "three", 4: "four"},
+        "labels": {3: "three", 1: "one", 2: "two", 4: "four"},
         "groups": {"Left": (1, 2), "Right": (3,)},
     }
     return Protocol(**(content | changes))

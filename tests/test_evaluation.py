@@ -30,7 +30,7 @@ SUBJECTS = make_subjects()
 
 def brain(name):
     image = np.zeros(GRID, np.float32)
-    image[2:-1, 1:-1, 2:-2] = 0.5 + ord(name) / 1000
+    image["pqr".index(name) : -1, 1:-1, 2:-2] = 0.5
     return image
 
 
@@ -72,7 +72,7 @@ def contents(folder):
 
 
 def test_files_and_numbers(tmp_path):
-    result = run(tmp_path, Method())
+    result = run(tmp_path, Method(), pairs=PAIRS[::-1])
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "pairs.csv",
         "registrations.csv",
@@ -141,6 +141,17 @@ def test_a_stopped_evaluation_resumes_where_it_was(tmp_path, stop_after, error):
     assert second.calls == PAIRS[stop_after:]
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert not (tmp_path / "cut" / PARTIAL).exists()
+
+
+def test_every_finished_pair_is_on_the_disk_before_the_next_one_begins(tmp_path):
+    seen = []
+
+    def method(moving, fixed):
+        seen.append((tmp_path / PARTIAL).read_text().count("\n") - 1)
+        return np.zeros((*GRID, 3))
+
+    run(tmp_path, method)
+    assert seen == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.75, 0.999])
@@ -242,12 +253,12 @@ def test_labels_are_read_once_for_each_subject(tmp_path):
     assert sorted(reads) == ["p", "q", "r"]
 
 
-def test_names_that_look_like_numbers_stay_names(tmp_path):
-    names = {"001": "p", "NA": "q"}
-    subjects = {new: SUBJECTS[old] for new, old in names.items()}
-    protocol = tiny_protocol(test=tuple(names))
+@pytest.mark.parametrize("names", [("001", "2"), ("NA", "null")])
+def test_names_that_look_like_numbers_or_like_nothing_stay_names(tmp_path, names):
+    subjects = dict(zip(names, SUBJECTS.values(), strict=False))
+    protocol = tiny_protocol(test=names)
     result = run(tmp_path, None, subjects=subjects, protocol=protocol, pairs=protocol.pairs("test"))
-    assert set(result.pairs["moving"]) == {"001", "NA"}
+    assert set(result.pairs["moving"]) == set(names)
 
 
 @pytest.mark.parametrize(

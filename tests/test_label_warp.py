@@ -184,6 +184,18 @@ def test_a_large_field_brings_labels_from_far_away():
     assert (moved > 0).sum() == 2
 
 
+def test_a_coarse_moving_voxel_covers_all_the_fine_fixed_ones_within_it():
+    rng = np.random.default_rng(12)
+    data = rng.integers(1, 200, (3, 4, 5)).astype(np.uint8)
+    fine = np.zeros((32, 40, 48), np.uint8)
+    to_fine = np.diag([8.0, 8.0, 8.0, 1.0])
+    to_fine[:3, 3] = 7.5  # the moving voxel i covers the fixed voxels 4 + 8 i ... 11 + 8 i
+    moved = moved_labels(subject("f", fine, to_fine), subject("m", data))
+    expected = fine.copy()
+    expected[4:28, 4:36, 4:44] = data.repeat(8, 0).repeat(8, 1).repeat(8, 2)
+    assert np.array_equal(moved, expected)
+
+
 def test_empty_and_unreachable_labels_give_zeros():
     empty = subject("m", np.zeros(MOVING, np.uint8))
     fixed, moving, field = case(9)

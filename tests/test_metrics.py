@@ -65,6 +65,13 @@ def test_dice_by_hand():
     assert dice_per_label(a, b, [1, 2]) == {1: pytest.approx(4 / 5), 2: pytest.approx(2 / 4)}
 
 
+def test_negative_values_are_not_taken_for_labels_counted_from_the_end():
+    a = np.array([1, 2, 3, 4, -1, -2, -3, -4, -5])
+    b = np.array([-3, 2, -1, 4, 1, 1, 3, 0, 0])
+    expected = {label: plain_dice(a, b, label) for label in (1, 2, 3, 4)}
+    assert dice_per_label(a, b, [1, 2, 3, 4]) == pytest.approx(expected)
+
+
 def test_dice_of_more_labels_than_a_byte_holds():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 400, (2, 30, 30, 30))

@@ -1,4 +1,7 @@
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from fake_subjects import provenance, tiny_protocol
@@ -97,6 +100,14 @@ def test_another_protocol_is_refused(tmp_path):
 def test_a_result_that_is_not_the_whole_test_set_is_refused(tmp_path, pairs, dice, match):
     with pytest.raises(InputError, match=match):
         summarise(store(tmp_path, dice, pairs), PROTOCOL)
+
+
+def test_registrations_that_are_not_one_for_each_pair_are_refused(tmp_path):
+    result = store(tmp_path)
+    table = result.registrations
+    for wrong in (table[:5], pd.concat([table, table[:1]])):
+        with pytest.raises(InputError, match="6 test registrations"):
+            summarise(dataclasses.replace(result, registrations=wrong), PROTOCOL)
 
 
 # -- bootstrap over subjects

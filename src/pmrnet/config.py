@@ -37,6 +37,11 @@ class Stage:
     weight_decay: float | None = None
     validate_every: int = 500
 
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of `validate_every` steps that make up the stage, rounded up."""
+        return -(-self.steps // self.validate_every)
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -76,6 +81,11 @@ class Experiment:
                 f"{path}: expected the keys network, objective, stages and seed, found otherwise "
                 f"({error}); compare with experiments/lpba40/pmrnet.yaml."
             ) from error
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all stages."""
+        return sum(stage.epochs * stage.validate_every for stage in self.stages)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain content, as it is hashed and stored with results."""

@@ -158,17 +158,16 @@ def _look_up(
                 "Expected a displacement field of finite numbers, found others: check the weights "
                 "or the file that it comes from."
             )
-    inside = ndimage.find_objects((labels != 0).view(np.uint8))
-    if not inside:
+    if not labels.any():
         return moved
-    first = np.array([s.start for s in inside[0]])
-    last = np.array([s.stop - 1 for s in inside[0]])
+    first, last = _extent(labels != 0)
     # Only fixed voxels that can reach the box of the moving labels are worth computing. The way
     # back from that box: q' = inv(from_grid) r, q = q' - u(q), p = inv(to_grid) q.
     low, high = _box(np.linalg.inv(from_grid), first - 0.5, last + 0.5)
     low, high = _box(np.linalg.inv(to_grid), low - largest, high - smallest)
     start = np.clip(np.floor(low), 0, shape).astype(int)
-    stop = np.clip(np.ceil(high) + 1, 0, shape).astype(int)
+    # Exclusive: a voxel exactly at `high` would be half a voxel beyond and round up, away from it.
+    stop = np.clip(np.ceil(high), 0, shape).astype(int)
     if (stop <= start).any():
         return moved
     size = tuple(stop - start)
@@ -190,7 +189,7 @@ def _look_up(
         for u in components
     ]
     # The labels' box with a layer of zeros around it, onto which all beyond is clipped.
-    padded = np.pad(labels[inside[0]], 1)
+    padded = np.pad(labels[tuple(map(slice, first, last + 1))], 1)
     index = np.zeros(size, np.int32)
     for row in range(3):
         # Three one-dimensional terms and broadcasting; + 0.5 makes the floor a rounding.
@@ -203,6 +202,14 @@ def _look_up(
         index = index * np.int32(padded.shape[row]) + coordinate.astype(np.int32)
     moved[tuple(map(slice, start, stop))] = padded.ravel()[index]
     return moved
+
+
+def _extent(mask: NDArray) -> tuple[NDArray, NDArray]:
+    """First and last index along every axis at which a mask that is not empty is true."""
+    columns = mask.any(axis=2)
+    lines = (columns.any(axis=1), columns.any(axis=0), mask.any(axis=(0, 1)))
+    at = [np.flatnonzero(line)[[0, -1]] for line in lines]
+    return tuple(np.transpose(at))
 
 
 def _box(matrix: NDArray, low: NDArray, high: NDArray) -> tuple[NDArray, NDArray]:

@@ -82,8 +82,8 @@ def markdown_table(
     means, intervals = [], []
     for row, summary, _ in measured:
         if summary is None:
-            missing = [f"not yet run: `{row.command}`"]
-            means.append([row.title, *missing, *[""] * (len(columns) + len(_DEFORMATION))])
+            blank = [""] * (len(columns) + len(_DEFORMATION))
+            means.append([row.title, "not yet run", *blank])
             continue
         dice = [summary.dice[column] for column in columns]
         means.append(
@@ -111,6 +111,9 @@ def markdown_table(
         "then mean over the group's labels, then mean ± standard deviation over pairs.",
         _aligned(["Method", "Source", *columns, *_DEFORMATION], means),
     ]
+    missing = [row for row, summary, _ in measured if summary is None]
+    if missing:
+        parts.append("\n".join(f"- {row.title} not yet run: `{row.command}`" for row in missing))
     if intervals:
         parts += [
             f"95 % confidence intervals of the mean (bootstrap over test subjects, {resamples} "

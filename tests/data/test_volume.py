@@ -6,7 +6,6 @@ import pytest
 
 from pmrnet.data.volume import (
     Volume,
-    atomic,
     canonical,
     check_affine,
     load_array,
@@ -180,22 +179,6 @@ def test_save_image_refuses(tmp_path, values):
     assert not list(tmp_path.iterdir())
 
 
-def test_failure_keeps_the_old_file(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def fail():
-        with atomic(path) as temporary:
-            temporary.write_text("half")
-            assert path.read_text() == "old"
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_arrays(tmp_path, values):
     path = save_array(tmp_path / "a.npy", values)
     assert isinstance(load_array(path), np.memmap)
@@ -216,9 +199,3 @@ def test_arrays_refused(tmp_path, values):
         for mmap in (True, False):
             with pytest.raises(InputError, match="NumPy array file"):
                 load_array(tmp_path / name, mmap)
-
-
-def test_files_are_readable_as_usual(tmp_path, values):
-    (tmp_path / "plain").write_text("")
-    path = save_array(tmp_path / "a.npy", values)
-    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,0 +1,1 @@
+"""Data sets, their preparation for the networks, and the built-in one."""

@@ -6,10 +6,7 @@ voxel indices to millimetres in RAS+ space.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pmrnet.errors import InputError
+from pmrnet.files import atomic_path
 
 _PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
-_GZIP = (".nii.gz", ".img.gz", ".hdr.gz")
 
 
 @dataclass(frozen=True)
@@ -209,32 +206,8 @@ def canonical(volume: Volume) -> Volume:
     return Volume(np.asarray(image.dataobj), np.asarray(image.affine, dtype=np.float64))
 
 
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; on success it becomes `path` in one step.
-
-    Whoever looks at `path` sees the old file or the whole new one, never a part of it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The name's end stays, because nibabel chooses the format by it.
-    suffix = next((s for s in _GZIP if path.name.endswith(s)), path.suffix)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes files private; give them what an ordinary open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    with atomic(path) as temporary:
+    with atomic_path(path) as temporary:
         write(temporary)
     return Path(path)
 

@@ -119,9 +119,7 @@ class GaussianPosterior(keras.layers.Layer):
         Kernel size of that convolution.
     """
 
-    def __init__(
-        self, hidden_filters: int = 32, hidden_kernel: int = 3, **kwargs: object
-    ) -> None:
+    def __init__(self, hidden_filters: int = 32, hidden_kernel: int = 3, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.hidden_filters = hidden_filters
         self.hidden_kernel = hidden_kernel

@@ -75,9 +75,7 @@ class RegistrationNetwork(keras.Model):
         self.sampler = layers.GaussianSample(seed=seed, name="sample")
         self.integration = layers.VelocityIntegration(integration_steps, name="integration")
         self.to_image_grid = layers.FieldUpsampling(1, name="to_image_grid")
-        self.transformer = layers.SpatialTransformer(
-            differentiate_values=False, name="transformer"
-        )
+        self.transformer = layers.SpatialTransformer(differentiate_values=False, name="transformer")
         self.objective = objective
         self._trackers: dict[str, keras.metrics.Mean] = {}
 
@@ -99,7 +97,10 @@ class RegistrationNetwork(keras.Model):
         }
         if training:
             # Plain containers, since Keras traverses outputs as nested dicts and lists.
-            outputs["inference"] = {**vars(inference), "levels": [vars(x) for x in inference.levels]}
+            outputs["inference"] = {
+                **vars(inference),
+                "levels": [vars(x) for x in inference.levels],
+            }
         return outputs
 
     def _check_shapes(self, moving: object, fixed: object) -> None:

@@ -75,9 +75,7 @@ class PMRNet(RegistrationNetwork):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        pairs = list(
-            zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True)
-        )
+        pairs = list(zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True))
         posteriors = [
             posterior(ops.concatenate(pair, axis=-1), mean_only=not training)
             for posterior, pair in zip(self.posteriors, pairs, strict=True)

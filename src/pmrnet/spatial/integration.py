@@ -9,6 +9,7 @@ from __future__ import annotations
 from keras import ops
 
 from pmrnet.spatial import interpolation
+from pmrnet.spatial.adjoint import displacement_gradient, values_gradient
 from pmrnet.spatial.backend import island
 from pmrnet.spatial.warping import warp
 
@@ -19,36 +20,23 @@ def _square(u: object) -> object:
 
 
 @island
-def _square_gradient_near(u: object, cotangent: object) -> object:
-    return (
-        cotangent
-        + interpolation.adjoint_values_within_one_voxel(cotangent, u)
-        + interpolation.adjoint_displacement(u, u, cotangent)
-    )
-
-
-@island
-def _square_gradient_far(u: object, cotangent: object) -> object:
-    return (
-        cotangent
-        + interpolation.adjoint_values(cotangent, u, tuple(u.shape[1:-1]))
-        + interpolation.adjoint_displacement(u, u, cotangent)
-    )
+def _sum(*terms: object) -> object:
+    return sum(terms[1:], terms[0])
 
 
 @ops.custom_gradient
 def square(u: object) -> object:
     """Compose a displacement with itself: u + u o (Id + u), shape (batch, *grid, N), voxels.
 
-    The gradient keeps only u. While no displacement reaches one voxel it needs no scatter.
+    The gradient keeps only u.
     """
 
     def gradient(*args: object, upstream: object = None) -> object:
         cotangent = args[0] if upstream is None else upstream
-        return ops.cond(
-            ops.max(ops.abs(u)) < 1.0,
-            lambda: _square_gradient_near(u, cotangent),
-            lambda: _square_gradient_far(u, cotangent),
+        return _sum(
+            cotangent,
+            values_gradient(cotangent, u, tuple(u.shape[1:-1])),
+            displacement_gradient(u, u, cotangent),
         )
 
     return _square(u), gradient

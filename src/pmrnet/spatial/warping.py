@@ -5,12 +5,10 @@ from __future__ import annotations
 from keras import ops
 
 from pmrnet.spatial import interpolation
+from pmrnet.spatial.adjoint import displacement_gradient, values_gradient
 from pmrnet.spatial.backend import island
 
 _interpolate = island(interpolation.interpolate)
-_adjoint_displacement = island(interpolation.adjoint_displacement)
-_adjoint_values = island(interpolation.adjoint_values)
-_adjoint_values_near = island(interpolation.adjoint_values_within_one_voxel)
 
 
 def warp(values: object, displacement: object, *, differentiate_values: bool = True) -> object:
@@ -39,34 +37,20 @@ def warp(values: object, displacement: object, *, differentiate_values: bool = T
     """
     _check(values, displacement)
     grid = tuple(values.shape[1:-1])
-    same_grid = grid == tuple(displacement.shape[1:-1])
 
     @ops.custom_gradient
     def apply(values: object, displacement: object) -> object:
         def gradient(*args: object, upstream: object = None) -> tuple:
             cotangent = args[0] if upstream is None else upstream
             if differentiate_values:
-                to_values = _gradient_of_values(cotangent, displacement, grid, same_grid)
+                to_values = values_gradient(cotangent, displacement, grid)
             else:
                 to_values = ops.zeros_like(values)
-            return to_values, _adjoint_displacement(values, displacement, cotangent)
+            return to_values, displacement_gradient(values, displacement, cotangent)
 
         return _interpolate(values, displacement), gradient
 
     return apply(values, displacement)
-
-
-def _gradient_of_values(
-    cotangent: object, displacement: object, grid: tuple[int, ...], same_grid: bool
-) -> object:
-    """Use the stencil where the displacement allows it, the scatter elsewhere: both are exact."""
-    if not same_grid:
-        return _adjoint_values(cotangent, displacement, grid=grid)
-    return ops.cond(
-        ops.max(ops.abs(displacement)) < 1.0,
-        lambda: _adjoint_values_near(cotangent, displacement),
-        lambda: _adjoint_values(cotangent, displacement, grid=grid),
-    )
 
 
 def _check(values: object, displacement: object) -> None:

@@ -1,4 +1,4 @@
-"""One line an epoch: step, loss, validation Dice, throughput and time left."""
+"""Progress of a training: one line an epoch, and a stop where the loss is no longer finite."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import sys
 import time
 
 import keras
+import numpy as np
+
+from pmrnet.errors import InputError
 
 
-class Throughput(keras.callbacks.Callback):
+class Progress(keras.callbacks.Callback):
     """Print progress in a form that reads well on a terminal and in a log file.
 
     Parameters
@@ -29,12 +32,11 @@ class Throughput(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Print the epoch's line."""
-        logs = logs or {}
+        logs = {} if logs is None else logs
         seconds = time.perf_counter() - self._started
         left = (self.epochs - epoch - 1) * seconds
         per_step = (seconds - logs.get("val_seconds", 0.0)) / self.steps
-        if logs is not None:
-            logs["seconds_per_step"] = per_step
+        logs["seconds_per_step"] = per_step
         print(
             f"{self.stage}  step {(epoch + 1) * self.steps}/{self.epochs * self.steps}  "
             f"loss {logs.get('loss', float('nan')):.3f}  "
@@ -43,6 +45,19 @@ class Throughput(keras.callbacks.Callback):
             file=sys.stderr,
             flush=True,
         )
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Stop at the first step whose loss is not finite, naming the terms at fault."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Check the running means, which one bad step makes NaN."""
+        bad = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"step {batch + 1} of the epoch: expected a finite loss, found {', '.join(bad)} "
+                "not finite; lower the learning rate, or check the images with `make data`."
+            )
 
 
 def _clock(seconds: float) -> str:

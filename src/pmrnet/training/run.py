@@ -6,19 +6,22 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
 from pmrnet.config import Experiment, Stage
-from pmrnet.data.prepare import PreparedSubject
-from pmrnet.files import atomic_write_text
+from pmrnet.data.prepared import PreparedSubject
+from pmrnet.errors import InputError
+from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network
 from pmrnet.nn.objective import Objective
 from pmrnet.protocol import Protocol
-from pmrnet.training.pairs import PairSequence
-from pmrnet.training.progress import Throughput
-from pmrnet.training.validation import ValidationDice, labels_on_grid
+from pmrnet.provenance import collect
+from pmrnet.training.pairs import PairSequence, SequencePosition
+from pmrnet.training.progress import Progress, StopOnNaN
+from pmrnet.training.validation import ValidationDice, validation_labels
+from pmrnet.weights import save_weights
 
 
 def train(
@@ -26,6 +29,7 @@ def train(
     protocol: Protocol,
     subjects: Mapping[str, PreparedSubject],
     folder: Path,
+    data: Mapping[str, Any],
 ) -> Path:
     """Train a network through all stages of its experiment; resumes what is in `folder`.
 
@@ -38,19 +42,51 @@ def train(
     subjects
         Prepared subjects by name.
     folder
-        Run folder: checkpoints, `log.csv`, TensorBoard events, `best.weights.h5`, `best.json`.
+        Run folder: a folder per stage with checkpoints and `log.csv`, TensorBoard events, the best
+        weights so far and, at the end, `weights.json` with `weights.weights.h5`.
+    data
+        What the data are, for the weights' provenance.
 
     Returns
     -------
-    Path
-        The best weights by validation Dice.
+    pathlib.Path
+        `weights.json`, the best weights by validation Dice.
+
+    Raises
+    ------
+    InputError
+        If the loss is no longer finite, or `folder` holds a run of another experiment.
     """
+    folder = Path(folder)
+    provenance = collect(
+        experiment.as_dict(), data, experiment.seed, experiment.steps, weights_sha256=None
+    )
+    _claim(folder, provenance["config_sha256"])
     keras.utils.set_random_seed(experiment.seed)
     network = build_network(experiment.network, Objective(**experiment.objective))
     network.build()
     for number, stage in enumerate(experiment.stages, start=1):
         _run_stage(network, stage, f"stage{number}", experiment, protocol, subjects, folder)
-    return folder / "best.weights.h5"
+    network.load_weights(folder / "best.weights.h5")
+    best = json.loads((folder / "best.json").read_text())
+    return save_weights(
+        network,
+        experiment.network,
+        folder / "weights",
+        spacing=best["spacing"],
+        training={**provenance, "best": best},
+    )
+
+
+def _claim(folder: Path, config_sha256: str) -> None:
+    """Refuse to go on in the folder of another experiment, whose checkpoints would not fit."""
+    marker = folder / "experiment.sha256"
+    if marker.is_file() and marker.read_text().strip() != config_sha256:
+        raise InputError(
+            f"{folder}: expected a run of this experiment, found one of other settings; move the "
+            "folder away to train anew, or restore the experiment file to go on."
+        )
+    atomic_write_text(marker, config_sha256 + "\n")
 
 
 def _run_stage(
@@ -62,77 +98,60 @@ def _run_stage(
     subjects: Mapping[str, PreparedSubject],
     folder: Path,
 ) -> None:
-    done = folder / name / "done.json"
-    last = folder / name / "last.weights.h5"
+    stage_folder = folder / name
+    done, last = stage_folder / "done.json", stage_folder / "last.weights.h5"
     if done.exists():
         network.load_weights(last)
         return
-    epochs = -(-stage.steps // stage.validate_every)
+    stage_folder.mkdir(parents=True, exist_ok=True)
     sequence = PairSequence(
         [subjects[s].image_at(stage.spacing) for s in protocol.train],
         steps=stage.validate_every,
         seed=experiment.seed,
     )
     network.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.ExponentialDecay(
-                stage.learning_rate, stage.decay_every, stage.decay_factor, staircase=True
-            ),
-            beta_1=0.9,
-            beta_2=0.999,
-            weight_decay=stage.weight_decay,
-        ),
+        optimizer=_optimizer(stage),
         # XLA is 25 times slower than oneDNN at 3D convolutions on a CPU; the warps are compiled
         # by themselves. On JAX there is nothing but XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
+    validated = {s: subjects[s] for s in protocol.validation}
+    scoring = max(s.spacing for s in experiment.stages)
     started = time.time()
-    (folder / name).mkdir(parents=True, exist_ok=True)
     network.fit(
         sequence,
-        epochs=epochs,
+        epochs=stage.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(
-                str(folder / name / "backup"), delete_checkpoint=False
+            keras.callbacks.BackupAndRestore(str(stage_folder / "backup"), delete_checkpoint=False),
+            StopOnNaN(),
+            SequencePosition(sequence),
+            ValidationDice(
+                {s: subject.image_at(stage.spacing) for s, subject in validated.items()},
+                validation_labels(validated, scoring),
+                protocol.pairs("validation"),
+                list(protocol.labels),
+                folder,
+                {"stage": name, "spacing": stage.spacing},
+                stride=scoring // stage.spacing,
             ),
-            keras.callbacks.TerminateOnNaN(),
-            _Position(sequence),
-            _validation(stage, name, protocol, subjects, folder),
-            Throughput(epochs, stage.validate_every, name),
-            keras.callbacks.CSVLogger(str(folder / name / "log.csv"), append=True),
+            Progress(stage.epochs, stage.validate_every, name),
+            keras.callbacks.CSVLogger(str(stage_folder / "log.csv"), append=True),
             keras.callbacks.TensorBoard(str(folder / "tensorboard" / name), write_graph=False),
         ],
     )
-    network.save_weights(last)
-    record = {"steps": epochs * stage.validate_every, "seconds": round(time.time() - started, 1)}
+    with atomic_path(last) as temporary:
+        network.save_weights(temporary)
+    record = {
+        "steps": stage.epochs * stage.validate_every,
+        "seconds_since_last_start": round(time.time() - started, 1),
+    }
     atomic_write_text(done, json.dumps(record, indent=1) + "\n")
 
 
-def _validation(
-    stage: Stage,
-    name: str,
-    protocol: Protocol,
-    subjects: Mapping[str, PreparedSubject],
-    folder: Path,
-) -> ValidationDice:
-    chosen = {s: subjects[s] for s in protocol.validation}
-    images = {s: np.asarray(subject.image_at(stage.spacing)) for s, subject in chosen.items()}
-    labels = {
-        s: labels_on_grid(subject, images[s].shape, stage.spacing) for s, subject in chosen.items()
-    }
-    return ValidationDice(
-        images, labels, protocol.pairs("validation"), list(protocol.labels), folder, name
+def _optimizer(stage: Stage) -> keras.optimizers.Optimizer:
+    """The paper's Adam (section 2.4.2), its learning rate periodically multiplied by a factor."""
+    rate = keras.optimizers.schedules.ExponentialDecay(
+        stage.learning_rate, stage.decay_every, stage.decay_factor, staircase=True
     )
-
-
-class _Position(keras.callbacks.Callback):
-    """Tell the sequence at which epoch a restored run goes on."""
-
-    def __init__(self, sequence: PairSequence) -> None:
-        super().__init__()
-        self.sequence = sequence
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Place the sequence."""
-        self.sequence.start_at(epoch)
+    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, weight_decay=stage.weight_decay)

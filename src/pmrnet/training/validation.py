@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from pmrnet.data.prepare import PreparedSubject
+from pmrnet.data.prepared import PreparedSubject
 from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.metrics import dice_per_label
 
 
-def labels_on_grid(subject: PreparedSubject, shape: tuple[int, int, int], step: int) -> np.ndarray:
-    """A subject's labels at every `step`-th voxel of the 1 mm network grid, nearest neighbour.
+def labels_on_grid(
+    subject: PreparedSubject, shape: tuple[int, int, int], spacing: int
+) -> np.ndarray:
+    """Bring a subject's labels to the network grid of a spacing in mm, nearest neighbour.
 
     Returns an integer array of `shape`; 0 outside the subject's native grid.
     """
     labels = np.asarray(subject.labels().data)
+    step = spacing / subject.spacing  # in voxels of the stored grid, as grid_to_native has it
     matrix = np.asarray(subject.grid_to_native)
     axes = [np.arange(n, dtype=np.float32) * step for n in shape]
     index, inside = [], True
@@ -35,6 +38,16 @@ def labels_on_grid(subject: PreparedSubject, shape: tuple[int, int, int], step: 
         inside = inside & (nearest >= 0) & (nearest < labels.shape[row])
         index.append(np.clip(nearest, 0, labels.shape[row] - 1))
     return np.where(inside, labels[tuple(index)], 0)
+
+
+def validation_labels(
+    subjects: Mapping[str, PreparedSubject], spacing: int
+) -> dict[str, np.ndarray]:
+    """Labels of the subjects on the network grid of `spacing` mm, by name."""
+    return {
+        name: labels_on_grid(subject, subject.image_at(spacing).shape, spacing)
+        for name, subject in subjects.items()
+    }
 
 
 def warp_labels(labels: np.ndarray, displacement: np.ndarray) -> np.ndarray:
@@ -64,8 +77,11 @@ class ValidationDice(keras.callbacks.Callback):
         The labels that count.
     folder
         Where `best.weights.h5` and `best.json` go.
-    stage
-        Name of the training stage, recorded with the best weights.
+    record
+        Recorded with the best weights: stage and spacing.
+    stride
+        Labels are given on every `stride`-th voxel of the images' grid, so that stages of several
+        resolutions are scored alike.
     """
 
     def __init__(
@@ -75,11 +91,13 @@ class ValidationDice(keras.callbacks.Callback):
         pairs: Sequence[tuple[str, str]],
         scored: Sequence[int],
         folder: Path,
-        stage: str,
+        record: dict[str, object],
+        stride: int = 1,
     ) -> None:
         super().__init__()
         self.images, self.labels, self.pairs = images, labels, list(pairs)
-        self.scored, self.folder, self.stage = list(scored), Path(folder), stage
+        self.scored, self.folder = list(scored), Path(folder)
+        self.record, self.stride = dict(record), stride
 
     @property
     def best(self) -> float:
@@ -96,7 +114,9 @@ class ValidationDice(keras.callbacks.Callback):
             outputs = self.model.predict_on_batch(
                 {"moving": _batch(self.images[moving]), "fixed": _batch(self.images[fixed])}
             )
-            moved = warp_labels(self.labels[moving], outputs["displacement"][0])
+            every = slice(None, None, self.stride)
+            displacement = outputs["displacement"][0][every, every, every] / self.stride
+            moved = warp_labels(self.labels[moving], displacement)
             values.append(
                 np.nanmean(list(dice_per_label(moved, self.labels[fixed], self.scored).values()))
             )
@@ -112,7 +132,7 @@ class ValidationDice(keras.callbacks.Callback):
         if dice > self.best:
             with atomic_path(self.folder / "best.weights.h5") as temporary:
                 self.model.save_weights(temporary)
-            record = {"val_dice": dice, "stage": self.stage, "epoch": epoch + 1}
+            record = {"val_dice": dice, **self.record, "epoch": epoch + 1}
             atomic_write_text(self.folder / "best.json", json.dumps(record, indent=1) + "\n")
 
 

@@ -1,0 +1,113 @@
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pmrnet.data.prepared import (
+    PreparedSubject,
+    describe_inputs,
+    downsample,
+    is_prepared,
+    write_prepared,
+)
+from pmrnet.data.volume import load_labels, save_image
+from pmrnet.errors import InputError
+
+
+def test_downsample():
+    ramp = np.add.outer(np.add.outer(np.arange(21.0), 2 * np.arange(20.0)), np.zeros(22))
+    coarse = downsample(ramp, 2)
+    assert coarse.shape == (11, 10, 11)
+    assert coarse.dtype == np.float32
+    inner = (slice(2, -2),) * 3
+    np.testing.assert_allclose(coarse[inner], ramp[::2, ::2, ::2][inner], atol=1e-4)
+    np.testing.assert_allclose(downsample(np.ones((7, 8, 9)), 2), 1, atol=1e-6)
+    checks = (np.indices((16, 16, 16)).sum(0) % 2).astype(float)
+    assert np.ptp(downsample(checks, 2)[inner]) < 1e-6  # the finest pattern is gone, not aliased
+    assert abs(downsample(checks, 2)[inner].mean() - 0.5) < 0.01
+    np.testing.assert_array_equal(downsample(ramp, 1), ramp.astype(np.float32))
+    with pytest.raises(InputError, match=r"whole factor.*1\.5"):
+        downsample(ramp, 1.5)
+
+
+SHAPE = (6, 8, 10)
+
+
+def write(tmp_path, spacing=None, labels=True):
+    """A prepared subject with files of its own; without a spacing as folders had it at first."""
+    rng = np.random.default_rng(0)
+    paths = {"image": save_image(tmp_path / "raw" / "i.nii", rng.random(SHAPE), np.eye(4))}
+    if labels:
+        data = rng.integers(0, 3, SHAPE, np.uint8)
+        paths["labels"] = save_image(tmp_path / "raw" / "l.nii", data, np.eye(4))
+    record = {
+        "name": "a",
+        "grid_to_native": np.eye(4).tolist(),
+        "native_affine": np.diag([2.0, 2, 2, 1]).tolist(),
+        "native_shape": list(SHAPE),
+        "overlap": 1.0,
+        "inputs": describe_inputs(paths),
+        "settings_hash": "h",
+    } | ({} if spacing is None else {"spacing": spacing})
+    return write_prepared(tmp_path / "a", rng.random(SHAPE, np.float32), record), paths
+
+
+def test_image_at_coarser_spacings_of_an_image_at_1_mm(tmp_path):
+    subject, _ = write(tmp_path)
+    assert subject.spacing == 1
+    assert isinstance(subject.image_at(1), np.memmap)
+    smooth = ndimage.gaussian_filter(subject.image, 0.7, mode="nearest")
+    np.testing.assert_array_equal(subject.image_at(2), smooth[::2, ::2, ::2])
+
+
+def test_image_at_counts_from_the_stored_spacing(tmp_path):
+    subject, _ = write(tmp_path, spacing=2)
+    assert subject.spacing == 2
+    np.testing.assert_array_equal(subject.image_at(2), subject.image)
+    np.testing.assert_array_equal(subject.image_at(4), downsample(subject.image, 2))
+    for finer in (1, 3):
+        with pytest.raises(InputError, match=rf"multiples of the stored image's 2 mm.*{finer} mm"):
+            subject.image_at(finer)
+
+
+def test_labels_keep_the_affine_of_the_preparation(tmp_path):
+    subject, paths = write(tmp_path)
+    labels = subject.labels()
+    np.testing.assert_array_equal(labels.data, load_labels(paths["labels"]).data)
+    np.testing.assert_array_equal(labels.affine, np.diag([2, 2, 2, 1]))
+
+
+def test_missing_labels(tmp_path):
+    subject, _ = write(tmp_path, labels=False)
+    with pytest.raises(InputError, match="prepared without"):
+        subject.labels()
+
+
+def test_relocated_inputs(tmp_path):
+    subject, paths = write(tmp_path)
+    (tmp_path / "raw").rename(tmp_path / "new")
+    with pytest.raises(InputError, match=r"a: expected its labels at .*raw/l\.nii.*run the prep"):
+        subject.labels()
+    moved = describe_inputs({k: tmp_path / "new" / p.name for k, p in paths.items()})
+    assert is_prepared(tmp_path / "a", "h", SHAPE, moved)
+    assert PreparedSubject.load(tmp_path / "a").labels().shape == SHAPE
+
+
+def test_what_counts_as_prepared(tmp_path):
+    subject, paths = write(tmp_path)
+    inputs = describe_inputs(paths)
+    assert is_prepared(subject.folder, "h", SHAPE, inputs)
+    assert not is_prepared(subject.folder, "other settings", SHAPE, inputs)
+    assert not is_prepared(subject.folder, "h", (6, 8, 11), inputs)
+    assert not is_prepared(tmp_path / "b", "h", SHAPE, inputs)
+    save_image(paths["image"], np.ones(SHAPE), np.eye(4))
+    assert not is_prepared(subject.folder, "h", SHAPE, describe_inputs(paths))
+    record = json.loads((subject.folder / "subject.json").read_text())
+    assert record["version"]
+    del record["overlap"]
+    (subject.folder / "subject.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"found none that is complete .'overlap'"):
+        PreparedSubject.load(subject.folder)
+    with pytest.raises(InputError, match="found none there"):
+        describe_inputs({"image": tmp_path / "no.nii"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ def run_batch(
     jobs
         Its arguments, by subject.
     processes
-        Number of processes; the number of usable cores if None.
+        Number of processes, this one alone if 1; the number of usable cores if None.
     console
         Where progress and warnings go; the standard error if None.
     notice
@@ -59,24 +59,33 @@ def run_batch(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    # Not "fork": SimpleITK and BLAS threads of this process do not survive one.
-    context = get_context("spawn")
-    with (
-        Progress(*columns, console=console) as progress,
-        ProcessPoolExecutor(min(processes, max(len(jobs), 1)), mp_context=context) as pool,
-    ):
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=len(jobs))
+        for name, result in _results(function, jobs, min(processes, len(jobs))):
+            done[name] = result
+            if notice is not None and (text := notice(result)):
+                console.print(f"[yellow]Warning:[/] {text}")
+            progress.advance(task)
+    return {name: done[name] for name in jobs}
+
+
+def _results(
+    function: Callable[..., Result], jobs: Mapping[str, tuple[Any, ...]], processes: int
+) -> Iterator[tuple[str, Result]]:
+    """Names and results as they come."""
+    if processes <= 1:
+        for name, arguments in jobs.items():
+            yield name, function(*arguments)
+        return
+    # Not "fork": SimpleITK and BLAS threads of this process do not survive one.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(function, *arguments): name for name, arguments in jobs.items()}
         try:
             for future in as_completed(futures):
-                done[futures[future]] = result = future.result()
-                if notice is not None and (text := notice(result)):
-                    console.print(f"[yellow]Warning:[/] {text}")
-                progress.advance(task)
+                yield futures[future], future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return {name: done[name] for name in jobs}
 
 
 def _usable_cores() -> int:

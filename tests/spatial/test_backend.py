@@ -1,0 +1,61 @@
+"""Islands: separately compiled functions behave as the plain ones, inside and outside a graph."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from pmrnet import spatial
+from pmrnet.spatial.backend import island
+
+
+@island
+def scaled(x, y, *, factor=1.0):
+    """Documented."""
+    return factor * x + y
+
+
+def test_keeps_name_and_documentation():
+    assert scaled.__name__ == "scaled"
+    assert scaled.__doc__ == "Documented."
+
+
+def test_keyword_arguments_are_static():
+    x, y = np.float32([1, 2]), np.float32([10, 20])
+    for factor in (2.0, 3.0, 2.0):
+        result = ops.convert_to_numpy(scaled(x, y, factor=factor))
+        np.testing.assert_array_equal(result, factor * x + y)
+
+
+def test_any_shape_in_turn():
+    for shape in ((3,), (2, 4), (3,)):
+        x = np.ones(shape, np.float32)
+        np.testing.assert_array_equal(ops.convert_to_numpy(scaled(x, x)), 2 * x)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about TensorFlow's graphs")
+class TestInAGraph:
+    def test_same_result_and_gradient_as_eagerly(self, rng, smooth_field):
+        import tensorflow as tf
+
+        grid = (9, 11)
+        v = tf.constant(smooth_field(grid, 3.0))
+        values = tf.constant(rng.normal(size=(1, *grid, 2)).astype(np.float32))
+
+        def loss_and_gradient():
+            with tf.GradientTape() as tape:
+                tape.watch([v, values])
+                loss = tf.reduce_sum(spatial.warp(values, spatial.integrate(v, 4)) ** 2)
+            return loss, *tape.gradient(loss, [v, values])
+
+        for eager, graph in zip(loss_and_gradient(), tf.function(loss_and_gradient)(), strict=True):
+            np.testing.assert_allclose(eager, graph, rtol=1e-5, atol=1e-5)
+
+    def test_number_of_images_may_be_unknown(self, rng, smooth_field):
+        import tensorflow as tf
+
+        grid = (9, 11)
+        signature = [tf.TensorSpec((None, *grid, 2))]
+        integrate = tf.function(lambda v: spatial.integrate(v, 4), input_signature=signature)
+        v = smooth_field(grid, 3.0, batch=3)
+        np.testing.assert_allclose(integrate(v), spatial.integrate(v, 4), rtol=1e-5, atol=1e-5)

@@ -1,0 +1,36 @@
+"""Displacements between prepared subjects, whatever the resolution of the network."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pmrnet.inference import Registrar
+
+
+class ConstantShift:
+    """Stands for a network that moves everything by one voxel of its own grid along y."""
+
+    def predict_on_batch(self, images):
+        self.shape = images["moving"].shape
+        displacement = np.zeros((*self.shape[:-1], 3), np.float32)
+        displacement[..., 1] = 1.0
+        return {"displacement": displacement}
+
+
+def subject(name, shape=(8, 12, 4)):
+    image = np.random.default_rng(len(name)).random(shape, dtype=np.float32)
+    return SimpleNamespace(
+        name=name, spacing=1, image_at=lambda s: image[tuple(3 * [slice(None, None, s)])]
+    )
+
+
+@pytest.mark.parametrize("spacing", [1, 2, 4])
+def test_displacement_is_in_voxels_of_the_stored_grid(spacing):
+    network = ConstantShift()
+    field = Registrar(network, spacing).displacement(subject("a"), subject("bb"))
+    assert network.shape == (1, 8 // spacing, 12 // spacing, 4 // spacing, 1)
+    assert field.shape == (8, 12, 4, 3)
+    # A voxel of the network's grid is `spacing` voxels of the stored one.
+    np.testing.assert_allclose(field[..., 1], spacing)
+    np.testing.assert_allclose(field[..., [0, 2]], 0)

@@ -1,4 +1,4 @@
-"""Scaling and squaring against VoxelMorph 0.2, an ODE solver, its inverse and finite differences."""
+"""Scaling and squaring against VoxelMorph 0.2, an ODE solver, its inverse and SciPy."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,13 @@ from scipy.integrate import solve_ivp
 from pmrnet.spatial import compose, integrate, upsample_field
 
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-5}
+
+# Grids for analytic fields with displacements up to 2.7 voxels, and the largest error in voxels
+# allowed on them: v is known between voxels only by linear interpolation, an error of second order
+# in the voxel size (measured: 0.021 and 0.086 against the solver, less for the inverse).
+ANALYTIC = pytest.mark.parametrize(
+    ("grid", "largest"), [((40, 48), 0.03), ((24, 28, 26), 0.1)], ids=["2D", "3D"]
+)
 
 
 def run(function, *args, **kwargs):
@@ -44,9 +51,9 @@ def test_is_voxelmorphs_vecint(smooth_field, voxelmorph, grid, batch):
     np.testing.assert_allclose(run(integrate, v, 7), layer(v).numpy(), **TOLERANCE)
 
 
-@pytest.mark.parametrize("grid", [(25, 32), (17, 20, 23)], ids=["2D", "3D"])
-def test_solves_the_flow_equation(grid):
-    """dx/dt = v(x) from t = 0 to 1; what remains is linear interpolation of v between voxels."""
+@ANALYTIC
+def test_solves_the_flow_equation(grid, largest):
+    """dx/dt = v(x) from t = 0 to 1."""
     v = bump_field(grid)
     start = np.indices(grid, dtype=float).reshape(len(grid), -1)
     flow = solve_ivp(
@@ -58,20 +65,20 @@ def test_solves_the_flow_equation(grid):
     )
     expected = np.moveaxis((flow.y[:, -1] - start.ravel()).reshape(-1, *grid), 0, -1)
     error = np.linalg.norm(run(integrate, v, 7)[0] - expected, axis=-1)
-    assert np.linalg.norm(expected, axis=-1).max() > 1.5
-    assert error.max() < 0.05
-    assert error.mean() < 0.01
+    assert np.linalg.norm(expected, axis=-1).max() > 2
+    assert error.max() < largest
+    assert error.mean() < 0.005
 
 
-@pytest.mark.parametrize("grid", [(25, 32), (17, 20, 23)], ids=["2D", "3D"])
-def test_negative_velocity_gives_the_inverse(grid):
+@ANALYTIC
+def test_negative_velocity_gives_the_inverse(grid, largest):
     v = bump_field(grid)
     forward, backward = run(integrate, v, 7), run(integrate, -v, 7)
-    assert np.linalg.norm(forward, axis=-1).max() > 1.5
+    assert np.linalg.norm(forward, axis=-1).max() > 2
     for first, second in ((forward, backward), (backward, forward)):
         rest = np.linalg.norm(run(compose, first, second), axis=-1)
-        assert rest.max() < 0.05
-        assert rest.mean() < 0.01
+        assert rest.max() < largest
+        assert rest.mean() < 0.005
 
 
 def test_constant_velocity_is_a_translation(grid):
@@ -86,15 +93,13 @@ def test_zero_velocity_is_the_identity(grid):
 
 def test_integrating_and_upsampling_commute_on_smooth_fields():
     """So a velocity means the same on every grid: voxels of its own grid, times 2 on the next."""
-    grid = (25, 32)
-    v = bump_field(grid)
+    v = bump_field((40, 48))
     fine = run(integrate, run(upsample_field, v, 1), 7)
     coarse = run(upsample_field, run(integrate, v, 7), 1)
-    inner = (0, slice(2, -4), slice(2, -4))  # the last coarse voxel is repeated at the far edge
-    error = np.linalg.norm((fine - coarse)[inner], axis=-1)
-    assert np.linalg.norm(fine, axis=-1).max() > 3.0
-    assert error.max() < 0.1
-    assert error.mean() < 0.02
+    error = np.linalg.norm(fine - coarse, axis=-1)
+    assert np.linalg.norm(fine, axis=-1).max() > 4
+    assert error.max() < 0.06  # voxels of the finer grid; measured 0.041
+    assert error.mean() < 0.005
 
 
 @pytest.mark.parametrize("peak", [0.8, 6.0], ids=["below 1 voxel", "above 1 voxel"])
@@ -132,11 +137,11 @@ def test_compose_as_voxelmorph(smooth_field, voxelmorph, grid):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), peak=st.floats(0.0, 5.0))
+@given(seed=st.integers(0, 2**32 - 1), peak=st.floats(1e-3, 5.0))
 def test_compose_with_the_identity(seed, peak):
     u = np.random.default_rng(seed).uniform(-peak, peak, (1, 9, 11, 2)).astype(np.float32)
     zero = np.zeros_like(u)
-    np.testing.assert_allclose(run(compose, zero, u), u, rtol=0, atol=0)
+    np.testing.assert_array_equal(run(compose, zero, u), u)
     np.testing.assert_allclose(run(compose, u, zero), u, rtol=1e-6, atol=1e-6)
 
 

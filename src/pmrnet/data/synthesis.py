@@ -40,11 +40,12 @@ class PhantomSettings:
     shape
         Voxels of the network grid **at 1 mm**, of which the subjects have ``shape / spacing``.
     scales_mm
-        Smoothness of the parts of the velocity field: standard deviation of the Gaussian.
+        Smoothness of the parts of the velocity field: standard deviation of the Gaussian. The
+        largest changes the proportions of the whole head, the smallest single gyri.
     amplitudes_mm
         Size of each part: standard deviation of the velocity along each axis. With the default,
         subjects overlap before registration like real brains after rigid alignment (mean Dice 0.5,
-        LPBA40 has 0.52) and lie 6 mm apart in the mean.
+        LPBA40 has 0.52) and lie 7 mm apart in the mean.
     cortex_mm
         How far the labels of the cortex, a thin ribbon, are grown into the tissue beside it, to
         about what a person who traces gyri draws.
@@ -62,8 +63,8 @@ class PhantomSettings:
 
     spacing: int = 2
     shape: tuple[int, int, int] = (160, 192, 160)
-    scales_mm: tuple[float, ...] = (24.0, 12.0, 6.0)
-    amplitudes_mm: tuple[float, ...] = (2.5, 1.5, 0.7)
+    scales_mm: tuple[float, ...] = (48.0, 24.0, 12.0, 6.0)
+    amplitudes_mm: tuple[float, ...] = (2.8, 1.4, 0.8, 0.4)
     cortex_mm: float = 3.0
     contrast: float = 0.1
     bias: float = 0.05
@@ -141,6 +142,9 @@ def make_phantom(number: int, settings: PhantomSettings | None = None) -> Phanto
         [scale / spacing for scale in settings.scales_mm],
         [amplitude / spacing for amplitude in settings.amplitudes_mm],
     )
+    # As after rigid alignment: brains are not shifted as a whole.
+    brain = deformed_template(np.zeros_like(velocity), settings)[0] > 0
+    velocity -= velocity[brain].mean(axis=0)
     inverse = exponential(-velocity, settings.integration_steps)
     clean, labels = deformed_template(inverse, settings)
     image = change_contrast(clean, contrast_rng, settings.contrast)

@@ -1,0 +1,44 @@
+"""Networks from their configuration; a wrong one is the user's to mend."""
+
+import pytest
+
+from pmrnet.errors import InputError
+from pmrnet.nn.build import build_network
+from pmrnet.nn.objective import Objective
+from pmrnet.nn.pmrnet import PMRNet
+
+
+def test_pmrnet_with_its_defaults():
+    network = build_network({"type": "pmrnet"})
+    assert isinstance(network, PMRNet)
+    assert network.filters == (16, 32, 32, 32)
+    assert network.integration_steps == 7
+    assert network.objective is None
+
+
+def test_arguments_and_objective_are_passed_on():
+    config = {"type": "pmrnet", "filters": [4, 6], "hidden_filters": [3, 3], "seed": 5}
+    config |= {"hidden_kernels": [1, 3], "integration_steps": 4}
+    objective = Objective(prior_lambda=3.0)
+    network = build_network(config, objective)
+    assert network.filters == (4, 6)
+    assert (network.seed, network.integration_steps) == (5, 4)
+    assert network.objective is objective
+    assert config["type"] == "pmrnet"  # the caller's mapping is left alone
+
+
+@pytest.mark.parametrize("config", [{"type": "unet"}, {}, {"type": None}])
+def test_unknown_type_is_named(config):
+    with pytest.raises(InputError, match=r"expected one of.*pmrnet.*found") as caught:
+        build_network(config)
+    assert repr(config.get("type")) in str(caught.value)
+
+
+def test_unknown_argument_is_named():
+    with pytest.raises(InputError, match="fliters"):
+        build_network({"type": "pmrnet", "fliters": [16]})
+
+
+def test_arguments_that_do_not_fit_each_other():
+    with pytest.raises(InputError, match="one entry per level"):
+        build_network({"type": "pmrnet", "filters": [16, 32]})

@@ -1,0 +1,114 @@
+"""Equation 5, and what it is for: finding a deformation that is known."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import ndimage
+
+from pmrnet.nn import losses
+from pmrnet.nn.objective import Objective
+from pmrnet.spatial import integrate, upsample_field, warp
+
+
+def posterior(rng, grid):
+    mean, log_variance = rng.normal(size=(2, 1, *grid, len(grid))).astype(np.float32)
+    return {"mean": mean, "log_variance": log_variance}
+
+
+@pytest.fixture
+def outputs(rng):
+    """As a network with two levels gives them in training."""
+    levels = []
+    for grid, channels in (((8, 6), 3), ((4, 3), 5)):
+        fixed, moved = rng.normal(size=(2, 1, *grid, channels)).astype(np.float32)
+        levels.append(posterior(rng, grid) | {"fixed_features": fixed, "moved_features": moved})
+    moved = rng.random((1, 16, 12, 1)).astype(np.float32)
+    return {"moved": moved, "inference": posterior(rng, (8, 6)) | {"levels": levels}}
+
+
+@pytest.mark.parametrize("weighting", losses.WEIGHTINGS)
+def test_terms_of_equation_5(rng, outputs, weighting):
+    fixed = rng.random((1, 16, 12, 1)).astype(np.float32)
+    objective = Objective(0.1, 3.0, feature_sigma=0.5, level_weight=0.7, weighting=weighting)
+    terms = {k: float(v) for k, v in objective(fixed, outputs).items()}
+    assert list(terms) == objective.term_names(2)
+
+    def kl(p):
+        return float(losses.kl_to_prior(p["mean"], p["log_variance"], 3.0, weighting))
+
+    inference = outputs["inference"]
+    expected = {
+        "image_reconstruction": float(
+            losses.reconstruction(fixed, outputs["moved"], 0.1, weighting)
+        ),
+        "image_kl": kl(inference),
+    }
+    half = 1.0 if weighting == "voxelmorph" else 0.5
+    for number, level in enumerate(inference["levels"], start=1):
+        error = losses.relative_mean_square(level["fixed_features"], level["moved_features"])
+        expected[f"level{number}_reconstruction"] = 0.7 * half * float(error) / 0.5**2
+        expected[f"level{number}_kl"] = 0.7 * kl(level)
+    assert terms == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_level_terms(rng, outputs):
+    objective = Objective(level_weight=0.0)
+    assert objective.term_names(4) == ["image_reconstruction", "image_kl"]
+    terms = objective(rng.random((1, 16, 12, 1)).astype(np.float32), outputs)
+    assert list(terms) == objective.term_names(4)
+
+
+def test_recovers_a_known_deformation(rng, smooth_field):
+    """A velocity, optimised for equation 6 alone, finds the one that made the image."""
+    half, grid = (24, 20), (48, 40)
+    texture = ndimage.gaussian_filter(rng.normal(size=grid), 1.5)
+    texture = (texture - texture.min()) / np.ptp(texture)
+    moving = texture[None, ..., None].astype(np.float32)
+    # Still at the border: what comes from outside the image cannot be found in it.
+    window = np.prod(np.meshgrid(*[np.hanning(n) for n in half], indexing="ij"), axis=0)
+    true_velocity = smooth_field(half, 1.0, sigma=4) * window[None, ..., None]
+    true_velocity = (1.5 * true_velocity / np.abs(true_velocity).max()).astype(np.float32)
+    true = ops.convert_to_numpy(upsample_field(integrate(true_velocity, 5), 1))
+    fixed = ops.convert_to_numpy(warp(moving, true))
+
+    objective = Objective(image_sigma=0.02, prior_lambda=5.0, level_weight=0.0)
+    log_variance = ops.full(true_velocity.shape, -10.0)
+
+    def loss_of(velocity):
+        u = upsample_field(integrate(velocity, 5), 1)
+        inference = {"mean": velocity, "log_variance": log_variance, "levels": []}
+        moved = warp(moving, u, differentiate_values=False)
+        return sum(objective(fixed, {"moved": moved, "inference": inference}).values())
+
+    step = step_function(loss_of)
+    velocity = keras.Variable(np.zeros_like(true_velocity))
+    optimizer = keras.optimizers.Adam(0.05)
+    optimizer.build([velocity])
+    for _ in range(200):
+        optimizer.apply([step(velocity.value)], [velocity])
+    found = ops.convert_to_numpy(upsample_field(integrate(velocity.value, 5), 1))
+    inner = (0, slice(6, -6), slice(6, -6))
+    size = np.linalg.norm(true[inner], axis=-1)
+    error = np.linalg.norm((found - true)[inner], axis=-1)
+    assert size.max() > 2.5
+    assert error.mean() < 0.1 * size.mean()
+    assert error.max() < 0.5  # voxels
+
+
+def step_function(loss_of):
+    """Compiled gradient of a loss with respect to its one argument."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(jax.grad(loss_of))
+    import tensorflow as tf
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = loss_of(x)
+        return tape.gradient(loss, x)
+
+    return gradient

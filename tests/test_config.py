@@ -1,0 +1,116 @@
+"""Experiment files: what is read, and what a mistake in one is answered with."""
+
+from pathlib import Path
+
+import pytest
+
+from pmrnet.config import Experiment, Stage
+from pmrnet.errors import InputError
+
+TEXT = """
+network:
+  type: pmrnet
+objective:
+  image_sigma: 0.02
+stages:
+  - spacing: 2
+    steps: 300
+    learning_rate: 1.0e-3
+  - {spacing: 1, steps: 100, learning_rate: 1.0e-4, validate_every: 50}
+seed: 3
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        path = tmp_path / "ours.yaml"
+        path.write_text(text)
+        return Experiment.load(path)
+
+    return load
+
+
+def test_content(load):
+    experiment = load(TEXT)
+    assert experiment.name == "ours"
+    assert experiment.network == {"type": "pmrnet"}
+    assert experiment.objective == {"image_sigma": 0.02}
+    assert experiment.seed == 3
+    first, second = experiment.stages
+    assert first == Stage(spacing=2, steps=300, learning_rate=1e-3)
+    assert (second.spacing, second.validate_every) == (1, 50)
+
+
+def test_plain_form_for_records(load):
+    plain = load(TEXT).as_dict()
+    assert plain["name"] == "ours"
+    assert plain["stages"][1]["learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*/*.yaml")),
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_stored_experiments_can_be_built(path):
+    from pmrnet.nn.build import build_network
+    from pmrnet.nn.objective import Objective
+
+    experiment = Experiment.load(path)
+    network = build_network(experiment.network, Objective(**experiment.objective))
+    assert network.objective.term_names(network.level_count)
+    assert experiment.name == path.stem
+    assert experiment.stages
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: expected an experiment file"):
+        Experiment.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("network: [", "expected YAML"),
+        ("- just\n- a list", "expected a mapping"),
+        ("", "expected a mapping"),
+        (TEXT.replace("stages:", "stadia:"), "stages"),
+        (TEXT.replace("network:", "net:"), "net"),
+        (TEXT.replace("steps: 300", "step: 300"), "step"),
+        (TEXT.replace("    steps: 300\n", ""), "steps"),
+        (TEXT.replace("objective:\n  image_sigma: 0.02\n", ""), "objective"),
+    ],
+    ids=[
+        "no YAML",
+        "list",
+        "empty",
+        "no stages",
+        "unknown",
+        "unknown in stage",
+        "lacks",
+        "lacks 2",
+    ],
+)
+def test_wrong_content_is_named(load, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load(text)
+    assert "ours.yaml" in str(caught.value)
+
+
+# PyYAML reads "1e-3", without a point, as text.
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("1.0e-3", "1e-3"),
+        TEXT.replace("steps: 300", "steps: many"),
+        TEXT.replace("steps: 300", "steps: 0"),
+        TEXT.replace("spacing: 2", "spacing: 3"),
+        TEXT.replace("seed: 3", "seed: x"),
+        TEXT.replace("  type: pmrnet", "  - pmrnet"),
+    ],
+    ids=["1e-3", "steps", "no steps", "spacing", "seed", "network"],
+)
+def test_wrong_types_and_values_are_the_users_mistake(load, text):
+    with pytest.raises(InputError, match=r"ours\.yaml"):
+        load(text)

@@ -160,10 +160,7 @@ def test_the_whole_way_and_back_again(tmp_path, monkeypatch, capsys):
     assert truth["before_mean"].between(4, 12).all()
     scores = pd.read_csv(out / "results" / "pmrnet" / "pairs.csv")
     assert len(scores) == 2 * 83
-    weights = Path("runs/demo/pmrnet/weights.json").stat().st_mtime_ns
     demo.run_demo(out)
     assert len(pd.read_csv("runs/demo/pmrnet/stage1/log.csv")) == 2, "trained only once"
-    assert Path("runs/demo/pmrnet/weights.weights.h5").is_file()
-    assert weights
     again = pd.read_csv(out / "truth.csv")
     np.testing.assert_allclose(again["after_mean"], truth["after_mean"], atol=1e-3)

@@ -64,7 +64,10 @@ def data_identity(dataset: str, subjects: dict[str, PreparedSubject]) -> dict[st
         "settings_sha256": sha256_of([r.get("settings") for r in records.values()]),
         "inputs_sha256": sha256_of(
             {
-                name: {kind: entry["sha256"] for kind, entry in record["inputs"].items()}
+                name: {
+                    kind: {key: value for key, value in entry.items() if key != "path"}
+                    for kind, entry in record["inputs"].items()
+                }
                 for name, record in records.items()
             }
         ),

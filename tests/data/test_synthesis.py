@@ -102,7 +102,7 @@ def test_nothing_changed_is_the_template():
     assert 0.2 < grown.sum() / (original > 0).sum() < 1
     assert not np.isin(labels[grown], synthesis._SUBCORTICAL).any()
     assert (template[grown] > 0.5).all()
-    plain = make_phantom(1, replace(PLAIN, amplitudes_mm=(0.0, 0.0, 0.0)))
+    plain = make_phantom(1, replace(PLAIN, scales_mm=(24.0,), amplitudes_mm=(0.0,)))
     np.testing.assert_allclose(plain.image, image, atol=1e-5)
     assert not plain.forward.any()
 

@@ -1,6 +1,7 @@
 """Whole training runs on tiny subjects: what they leave behind, and that a kill costs nothing."""
 
 import csv
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -62,6 +63,18 @@ def contents(path):
     return arrays
 
 
+def killing(method, call):
+    """The method of a callback, which at its `call`-th call does its work and dies."""
+    calls = itertools.count(1)
+
+    def dying(self, index, logs=None):
+        method(self, index, logs)
+        if next(calls) == call:
+            raise Killed
+
+    return dying
+
+
 def assert_same_files(folder, other):
     for name in ("stage1/last.weights.h5", "best.weights.h5"):
         ours, theirs = contents(folder / name), contents(other / name)
@@ -82,33 +95,14 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monk
     assert {"best.json", "best.weights.h5", "stage1", "tensorboard", "weights.json"} <= files
     assert len(list(csv.DictReader((tmp_path / "whole/stage1/log.csv").open()))) == 3
 
-    def killed_at(target, method, position):
-        original = getattr(target, method)
-
-        def dying(self, index, logs=None):
-            original(self, index, logs)
-            if index == position:
-                raise Killed
-
-        with monkeypatch.context() as patch:
-            patch.setattr(target, method, dying)
-            with pytest.raises(Killed):
-                train(experiment(), protocol, subjects, tmp_path / "killed", {})
-
-    # Once within the second epoch, then, having resumed, between the second and the third.
-    killed_within = StopOnNaN.on_train_batch_end
-    steps = iter(range(100))
-
-    def within(self, index, logs=None):
-        killed_within(self, index, logs)
-        if next(steps) == 5:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(StopOnNaN, "on_train_batch_end", within)
-        with pytest.raises(Killed):
+    # Killed within the second epoch; resumed, and killed between the second and the third.
+    for target, method, call in (
+        (StopOnNaN, "on_train_batch_end", 6),
+        (Progress, "on_epoch_end", 1),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(target, method, killing(getattr(target, method), call))
             train(experiment(), protocol, subjects, tmp_path / "killed", {})
-    killed_at(Progress, "on_epoch_end", 1)
     train(experiment(), protocol, subjects, tmp_path / "killed", {})
     assert_same_files(tmp_path / "whole", tmp_path / "killed")
 
@@ -120,12 +114,22 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monk
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(subjects, tmp_path):
-    image = subjects["a"].image_at(1)
-    image[...] = np.nan
-    subjects["a"].image_at = lambda spacing: image
-    with pytest.raises(InputError, match=r"expected a finite loss.*loss"):
-        train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+def test_a_loss_that_is_not_finite_stops_the_training():
+    stop = StopOnNaN()
+    stop.on_train_batch_end(0, {"loss": 1.0, "image_kl": 2.0})
+    with pytest.raises(InputError, match=r"step 8 .*expected a finite loss, found image_kl"):
+        stop.on_train_batch_end(7, {"loss": 1.0, "image_kl": np.nan})
+
+
+def test_progress_line(capsys):
+    progress = Progress(epochs=4, steps=50, stage="stage1")
+    progress.on_epoch_begin(1)
+    logs = {"loss": 12.5, "val_dice": 0.61, "val_seconds": 0.0}
+    progress.on_epoch_end(1, logs)
+    line = capsys.readouterr().err
+    for part in ("stage1", "step 100/200", "loss 12.500", "Dice 0.6100", "s/step", "0:00:00 left"):
+        assert part in line
+    assert logs["seconds_per_step"] >= 0
 
 
 def test_folder_of_another_experiment_is_refused(subjects, tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from keras import ops
 
 from pmrnet.spatial import interpolation
-from pmrnet.spatial.adjoint import displacement_gradient, values_gradient
+from pmrnet.spatial.adjoint import add, displacement_gradient, values_gradient
 from pmrnet.spatial.backend import island
 from pmrnet.spatial.warping import warp
 
@@ -17,11 +17,6 @@ from pmrnet.spatial.warping import warp
 @island
 def _square(u: object) -> object:
     return u + interpolation.interpolate(u, u)
-
-
-@island
-def _sum(*terms: object) -> object:
-    return sum(terms[1:], terms[0])
 
 
 @ops.custom_gradient
@@ -33,7 +28,7 @@ def square(u: object) -> object:
 
     def gradient(*args: object, upstream: object = None) -> object:
         cotangent = args[0] if upstream is None else upstream
-        return _sum(
+        return add(
             cotangent,
             values_gradient(cotangent, u, tuple(u.shape[1:-1])),
             displacement_gradient(u, u, cotangent),

@@ -131,8 +131,12 @@ def _forward_difference(values: object, axis: int) -> object:
     return ops.pad(values[tuple(upper)] - values[tuple(lower)], padding)
 
 
-def adjoint_values(cotangent: object, displacement: object, grid: tuple[int, ...]) -> object:
-    """Gradient with respect to the sampled values, by scattering; exact for any displacement.
+def scatter_to_corner(
+    cotangent: object, displacement: object, grid: tuple[int, ...], upper: tuple[int, ...]
+) -> object:
+    """One corner's part of the gradient with respect to the sampled values, by scattering.
+
+    The whole gradient, exact for any displacement, is the sum over the 2^N corners.
 
     Parameters
     ----------
@@ -142,6 +146,8 @@ def adjoint_values(cotangent: object, displacement: object, grid: tuple[int, ...
         (batch, *out_grid, N), voxels.
     grid
         Shape of the grid that was sampled.
+    upper
+        Per axis, 1 for the upper corner of the cell, 0 for the lower.
 
     Returns
     -------
@@ -151,16 +157,13 @@ def adjoint_values(cotangent: object, displacement: object, grid: tuple[int, ...
     channels = cotangent.shape[-1]
     cells = displaced_cells(displacement, grid)
     batch = ops.shape(cotangent)[0] if cotangent.shape[0] is None else cotangent.shape[0]
-    size = batch * math.prod(grid)
-    result = 0.0
-    for upper in itertools.product((0, 1), repeat=len(grid)):
-        weight = 1.0
-        for fraction, up in zip(cells.fractions, upper, strict=True):
-            weight = weight * (fraction if up else 1.0 - fraction)
-        index = ops.reshape(_corner(cells, upper), [-1, 1])
-        rows = ops.reshape(weight[..., None] * cotangent, [-1, channels])
-        result = result + ops.scatter(index, rows, (size, channels))
-    return ops.reshape(result, (batch, *grid, channels))
+    weight = 1.0
+    for fraction, up in zip(cells.fractions, upper, strict=True):
+        weight = weight * (fraction if up else 1.0 - fraction)
+    index = ops.reshape(_corner(cells, upper), [-1, 1])
+    rows = ops.reshape(weight[..., None] * cotangent, [-1, channels])
+    total = ops.scatter(index, rows, (batch * math.prod(grid), channels))
+    return ops.reshape(total, (batch, *grid, channels))
 
 
 def adjoint_values_within_one_voxel(cotangent: object, displacement: object) -> object:

@@ -1,0 +1,152 @@
+"""The same network on the TensorFlow and on the JAX backend: same outputs, losses, gradients.
+
+Each backend computes in a process of its own, by this file run as a script. The noise of the
+posterior samples differs between backends, so the network's log-variances are set so low that the
+samples are the means; losses with a variance of ordinary size are compared on given tensors.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+GRID = (16, 8, 24)
+CONFIG = {
+    "type": "pmrnet",
+    "filters": (4, 6),
+    "hidden_filters": (4, 5),
+    "hidden_kernels": (1, 3),
+    "integration_steps": 3,
+}
+# Relative to the largest value of each array: float32, convolutions summed in another order, and
+# gradients through three squarings.
+TOLERANCE = 2e-4
+
+
+def compute(inputs, weights, results):
+    """Everything that is compared, on the backend of this process; files as in `test_...`."""
+    import keras
+
+    from pmrnet.nn import losses
+    from pmrnet.nn.build import build_network
+    from pmrnet.nn.objective import Objective
+    from pmrnet.spatial import integrate, upsample_field, warp
+
+    data = dict(np.load(inputs))
+    pair = {key: data[key] for key in ("moving", "fixed")}
+    network = build_network(CONFIG, Objective())
+    network.build({key: value.shape for key, value in pair.items()})
+    if not os.path.exists(weights):
+        write_weights(network, weights)
+    network.load_weights(weights)
+    found = {f"outputs/{key}": value for key, value in network(pair).items()}
+
+    terms, gradients = loss_and_gradients(network, pair)
+    found |= {f"terms/{key}": value for key, value in terms.items()}
+    found |= {
+        f"gradient/{weight.path}": gradient
+        for weight, gradient in zip(network.trainable_weights, gradients, strict=True)
+    }
+
+    mean, log_variance = data["mean"], data["log_variance"]
+    for weighting in losses.WEIGHTINGS:
+        found[f"kl/{weighting}"] = losses.kl_to_prior(mean, log_variance, 10.0, weighting)
+    displacement = upsample_field(integrate(mean, 7), 1)
+    found |= {"displacement": displacement, "warped": warp(data["moving"], displacement)}
+    for name, function, argument in (
+        ("kl", lambda s: losses.kl_to_prior(mean, s, 10.0), log_variance),
+        ("integrate", lambda v: keras.ops.sum(integrate(v, 7) ** 2), mean),
+        ("warp", lambda x: keras.ops.sum(warp(x, displacement) ** 2), data["moving"]),
+    ):
+        found[f"gradient_of/{name}"] = gradient_of(function, argument)
+    np.savez(results, **{k: keras.ops.convert_to_numpy(v) for k, v in found.items()})
+
+
+def write_weights(network, path):
+    """Fields of a voxel or two, samples without noise."""
+    for posterior in network.posteriors:
+        posterior.mean.kernel.assign(2e4 * posterior.mean.kernel)
+        posterior.log_variance.bias.assign(np.full(len(GRID), -60.0))
+    network.save_weights(path)
+
+
+def loss_and_gradients(network, pair):
+    """Terms of equation 5 in training, and the gradient of their sum by the trainable weights."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def loss(trainable):
+            outputs, _ = network.stateless_call(
+                trainable, [v.value for v in network.non_trainable_variables], pair, training=True
+            )
+            terms = network.objective(pair["fixed"], outputs)
+            return sum(terms.values()), terms
+
+        values = [v.value for v in network.trainable_variables]
+        gradients, terms = jax.jit(jax.grad(loss, has_aux=True))(values)
+        return terms, gradients
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        terms = network.objective(pair["fixed"], network(pair, training=True))
+        total = sum(terms.values())
+    return terms, tape.gradient(total, [v.value for v in network.trainable_variables])
+
+
+def gradient_of(function, argument):
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(function)(argument)
+    import tensorflow as tf
+
+    tensor = tf.constant(argument)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = function(tensor)
+    return tape.gradient(value, tensor)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None,
+    reason='JAX is not installed: pip install "pmrnet[jax]"',
+)
+def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path):
+    half = tuple(n // 2 for n in GRID)
+    np.savez(
+        tmp_path / "inputs.npz",
+        moving=rng.random((1, *GRID, 1)).astype(np.float32),
+        fixed=rng.random((1, *GRID, 1)).astype(np.float32),
+        mean=smooth_field(half, 3.0),
+        log_variance=rng.normal(-3, 1, (1, *half, 3)).astype(np.float32),
+    )
+    found = {}
+    for backend in ("tensorflow", "jax"):
+        files = [str(tmp_path / f) for f in ("inputs.npz", "net.weights.h5", f"{backend}.npz")]
+        done = subprocess.run(
+            [sys.executable, __file__, *files],
+            env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        found[backend] = dict(np.load(tmp_path / f"{backend}.npz"))
+    theirs = found["jax"]
+    assert set(found["tensorflow"]) == set(theirs)
+    for key, ours in found["tensorflow"].items():
+        assert np.isfinite(ours).all(), key
+        scale = np.abs(ours).max()
+        assert scale > 0, key
+        np.testing.assert_allclose(theirs[key], ours, rtol=0, atol=TOLERANCE * scale, err_msg=key)
+    assert 0.5 < np.abs(theirs["outputs/displacement"]).max() < 20
+
+
+if __name__ == "__main__":
+    compute(*sys.argv[1:])

@@ -84,13 +84,13 @@ def _upsample(field, times):
 def assert_gradient():
     """Compare a gradient with central differences of a scalar float64 function.
 
-    At up to 200 elements, drawn with a fixed seed.
+    At up to `count` elements, drawn with a fixed seed.
     """
 
-    def check(gradient, function, at, rtol=1e-5, atol=2e-5, step=1e-6):
+    def check(gradient, function, at, rtol=1e-5, atol=2e-5, step=1e-6, count=200):
         at = np.array(at, float)
         assert gradient.shape == at.shape
-        chosen = np.random.default_rng(0).permutation(at.size)[:200]
+        chosen = np.random.default_rng(0).permutation(at.size)[:count]
         numeric = []
         for index in zip(*np.unravel_index(chosen, at.shape), strict=True):
             kept = at[index]

@@ -131,8 +131,8 @@ def test_the_truth_has_no_error_and_nothing_has_that_of_no_deformation(tmp_path)
 def test_the_whole_way_and_back_again(tmp_path, monkeypatch, capsys):
     """A short training on few subjects; everything the demo promises is there, also twice."""
     protocol = yaml.safe_load((ROOT / "data_splits" / "demo.yaml").read_text())
-    protocol |= {"train": ["sub-01", "sub-02"], "validation": ["sub-13", "sub-14"]}
-    protocol |= {"test": ["sub-15", "sub-16"]}
+    protocol |= {"train": ["sub-01", "sub-02"], "validation": ["sub-03", "sub-04"]}
+    protocol |= {"test": ["sub-05", "sub-06"]}
     experiment = yaml.safe_load((ROOT / "experiments" / "demo" / "pmrnet.yaml").read_text())
     experiment["stages"][-1] |= {"steps": 4, "validate_every": 2}
     for path, content in (

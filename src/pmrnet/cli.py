@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", "register and score all test pairs", method=True)
     evaluate.add_argument("--weights", help="shipped name or JSON file")
     evaluate.add_argument("--overwrite", action="store_true", help="replace a stored result")
+    add("ship", "put the weights trained here among the package's", method=True)
     add("table", "print and write the table of the stored results")
     demo = commands.add_parser("demo", help="the whole way on built-in data, in minutes")
     demo.add_argument("--out", type=Path, default=Path("runs/demo-report"))
@@ -51,6 +52,8 @@ def _run(options: argparse.Namespace) -> None:
         print(f"weights: {workflow.train(options.dataset, options.method)}")
     elif options.command == "evaluate":
         _evaluate(options)
+    elif options.command == "ship":
+        print(f"weights: {workflow.ship(options.dataset, options.method)}")
     elif options.command == "table":
         print(workflow.table(options.dataset))
 

@@ -75,12 +75,31 @@ class Experiment:
             raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
-            return cls(name=path.stem, stages=stages, **content)
-        except (TypeError, KeyError) as error:
+            experiment = cls(name=path.stem, stages=stages, **content)
+        except (TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{path}: expected the keys network, objective, stages and seed, found otherwise "
                 f"({error}); compare with experiments/lpba40/pmrnet.yaml."
             ) from error
+        experiment._check(path)
+        return experiment
+
+    def _check(self, path: Path) -> None:
+        """Types and ranges, since YAML gives what it reads: 1e-3 without a point is text."""
+        for key, kind in (("network", dict), ("objective", dict), ("seed", int)):
+            if not isinstance(getattr(self, key), kind):
+                raise _mistake(path, key, f"a {kind.__name__}", getattr(self, key))
+        for key, value in self.objective.items():
+            if key != "weighting" and not _is_number(value):
+                raise _mistake(path, f"objective.{key}", "a number (with a point, 1.0e-3)", value)
+        if not self.stages:
+            raise _mistake(path, "stages", "one or more stages", [])
+        for number, stage in enumerate(self.stages, start=1):
+            for field in dataclasses.fields(stage):
+                value = getattr(stage, field.name)
+                fits, expected = _EXPECTED[field.name]
+                if not fits(value):
+                    raise _mistake(path, f"stage {number}: {field.name}", expected, value)
 
     @property
     def steps(self) -> int:
@@ -90,3 +109,36 @@ class Experiment:
     def as_dict(self) -> dict[str, Any]:
         """Plain content, as it is hashed and stored with results."""
         return dataclasses.asdict(self)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_positive(value: object) -> bool:
+    return _is_number(value) and value > 0
+
+
+_EXPECTED = {
+    "spacing": (
+        lambda value: _is_count(value) and value & (value - 1) == 0,
+        "millimetres, a power of two",
+    ),
+    "steps": (_is_count, "a number of steps above 0"),
+    "learning_rate": (_is_positive, "a positive number (with a point, 1.0e-3)"),
+    "decay_factor": (_is_positive, "a positive number"),
+    "decay_every": (_is_count, "a number of steps above 0"),
+    "weight_decay": (
+        lambda value: value is None or (_is_number(value) and value >= 0),
+        "a number of 0 or more (with a point, 1.0e-5), or null",
+    ),
+    "validate_every": (_is_count, "a number of steps above 0"),
+}
+
+
+def _mistake(path: Path, key: str, expected: str, found: object) -> InputError:
+    return InputError(f"{path}: {key}: expected {expected}, found {found!r}; correct the file.")

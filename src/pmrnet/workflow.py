@@ -209,6 +209,20 @@ def evaluate(
     return out
 
 
+def ship(dataset: str, method: str) -> Path:
+    """Put the weights trained here among those that the package ships, as `<dataset>-<method>`."""
+    from pmrnet import weights
+
+    network, description = weights.load_network(run_folder(dataset, method) / "weights.json")
+    return weights.save_weights(
+        network,
+        description["network"],
+        Path(weights.__file__).parent / f"{dataset}-{method}",
+        description["spacing"],
+        description["training"],
+    )
+
+
 def reproduce(dataset: str, method: str, weights: str | None = None) -> float | None:
     """Evaluate anew and compare with the stored result, if there is one.
 

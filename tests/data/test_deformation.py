@@ -26,6 +26,15 @@ def test_noise_is_standard_smooth_and_periodic():
         assert across > 0.5 * (noise.take(0, axis) ** 2).mean()
 
 
+def test_noise_is_smoothed_as_scipy_does():
+    shape, sigma = (12, 14, 9), 1.3
+    white = np.random.default_rng(5).standard_normal(shape, dtype=np.float32)
+    smooth = ndimage.gaussian_filter(white, sigma, mode="wrap", truncate=8)
+    expected = (smooth - smooth.mean()) / smooth.std()
+    found = smooth_noise(np.random.default_rng(5), shape, sigma)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
 def test_velocity_adds_the_scales():
     rng = np.random.default_rng(1)
     first = random_velocity(np.random.default_rng(1), SHAPE, (5.0, 2.5), (1.5, 0.5))

@@ -103,6 +103,30 @@ def test_gradients(rng, oracle, gradients, assert_gradient, grid, peak, batch):
     assert_gradient(of_u, lambda d: np.sum(oracle.warp(values, d) * weights), u)
 
 
+@pytest.mark.parametrize(
+    "grid", [(190, 180), pytest.param((34, 31, 32), marks=pytest.mark.slow)], ids=["2D", "3D"]
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_gradients_on_a_large_grid(rng, oracle, gradients, assert_gradient, grid, batch):
+    """Where one voxel is the largest displacement, another formula takes over; it is exact too."""
+    values = rng.normal(size=(batch, *grid, 2)).astype(np.float32)
+    weights = rng.normal(size=values.shape).astype(np.float32)
+    u = rng.uniform(-1, 1, (batch, *grid, len(grid))).astype(np.float32)
+    whole = rng.random(u.shape) < 0.1
+    for peak in (1.0, 1.5):
+        # Displacements of exactly one voxel end on the edge between two cells, where there is no
+        # derivative with respect to them: values alone.
+        at = np.where(whole, np.sign(u), peak * u)
+        (of_values,) = gradients(lambda v, d=at: ops.sum(warp(v, d) * weights), values)
+        assert_gradient(
+            of_values, lambda v, d=at: np.sum(oracle.warp(v, d) * weights), values, count=50
+        )
+    (of_u,) = gradients(lambda d: ops.sum(warp(values, d) * weights), u)
+    assert_gradient(
+        of_u, lambda d: np.sum(oracle.warp(values, d) * weights), u, atol=1e-4, count=50
+    )
+
+
 def test_gradients_on_another_grid(rng, oracle, gradients, assert_gradient):
     values = rng.normal(size=(2, 4, 3, 2)).astype(np.float32)
     u = rng.uniform(-2.5, 2.5, (2, 5, 6, 2)).astype(np.float32)

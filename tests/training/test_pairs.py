@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from pmrnet.training.pairs import PairSequence, SequencePosition
+from pmrnet.training.pairs import PairSequence
 
 
 def images(count=4):
@@ -53,7 +53,7 @@ def test_order_depends_on_the_seed():
 def test_goes_on_where_an_interrupted_run_stopped():
     whole = seen(PairSequence(images(), steps=5, seed=1), 4)
     resumed = PairSequence(images(), steps=5, seed=1)
-    SequencePosition(resumed).on_epoch_begin(2)
+    resumed.start_at(2)
     assert seen(resumed, 2) == whole[10:]
 
 
@@ -63,5 +63,5 @@ def test_epochs_begin_at_their_own_pairs():
     sequence = PairSequence(images(), steps=5, seed=1)
     sequence.on_epoch_end()
     sequence.on_epoch_end()
-    SequencePosition(sequence).on_epoch_begin(1)
+    sequence.start_at(1)
     assert seen(sequence, 1) == whole[5:]

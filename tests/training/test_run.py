@@ -80,12 +80,17 @@ def assert_same_files(folder, other):
         ours, theirs = contents(folder / name), contents(other / name)
         assert set(ours) == set(theirs)
         for key, value in ours.items():
-            np.testing.assert_array_equal(value, theirs[key], err_msg=f"{name}: {key}")
+            # Threads add in no fixed order; another order of pairs or samples differs by 1e-3.
+            np.testing.assert_allclose(
+                value, theirs[key], rtol=1e-5, atol=1e-5, err_msg=f"{name}: {key}"
+            )
     best = [json.loads((f / "best.json").read_text()) for f in (folder, other)]
+    assert best[0].pop("val_dice") == pytest.approx(best[1].pop("val_dice"), rel=1e-4)
     assert best[0] == best[1]
     logs = [list(csv.DictReader((f / "stage1" / "log.csv").open())) for f in (folder, other)]
     for key in ("epoch", "loss", "val_dice"):
-        assert [row[key] for row in logs[0]] == [row[key] for row in logs[1]]
+        ours, theirs = ([float(row[key]) for row in log] for log in logs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monkeypatch):
@@ -100,9 +105,10 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monk
         (StopOnNaN, "on_train_batch_end", 6),
         (Progress, "on_epoch_end", 1),
     ):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        with monkeypatch.context() as patch:
             patch.setattr(target, method, killing(getattr(target, method), call))
-            train(experiment(), protocol, subjects, tmp_path / "killed", {})
+            with pytest.raises(Killed):
+                train(experiment(), protocol, subjects, tmp_path / "killed", {})
     train(experiment(), protocol, subjects, tmp_path / "killed", {})
     assert_same_files(tmp_path / "whole", tmp_path / "killed")
 

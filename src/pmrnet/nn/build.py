@@ -37,7 +37,7 @@ def build_network(
         )
     try:
         return NETWORKS[kind](objective=objective, **arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"network {kind}: expected arguments that its constructor knows, found otherwise "
             f"({error}); compare with experiments/lpba40/{kind}.yaml."

@@ -7,6 +7,7 @@ All of them are channels-last, work on the TensorFlow and the JAX backend and su
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from pmrnet import spatial
@@ -167,10 +168,10 @@ class GaussianPosterior(keras.layers.Layer):
         both = ops.conv(features, ops.concatenate(kernels, axis=-1), padding="same")
         return tuple(ops.split(both + ops.concatenate(biases), 2, axis=-1))
 
-    def compute_output_shape(self, input_shape: tuple, mean_only: bool = False) -> tuple:
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Shapes of mean and log-variance."""
         shape = (*input_shape[:-1], len(input_shape) - 2)
-        return shape, None if mean_only else shape
+        return shape, shape
 
     def get_config(self) -> dict:
         """Constructor arguments."""
@@ -197,6 +198,11 @@ class GaussianSample(keras.layers.Layer):
         super().__init__(**kwargs)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
+
+    def reset(self, *entropy: int) -> None:
+        """Restart the generator from some numbers, such as a seed and an epoch."""
+        seed = np.random.SeedSequence(entropy).generate_state(1)[0]
+        self.generator.state.assign(ops.convert_to_tensor([seed, 0], self.generator.state.dtype))
 
     def call(self, inputs: list) -> object:
         """Draw one sample."""

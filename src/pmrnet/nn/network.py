@@ -78,6 +78,7 @@ class RegistrationNetwork(keras.Model):
         self.transformer = layers.SpatialTransformer(differentiate_values=False, name="transformer")
         self.objective = objective
         self._trackers: dict[str, keras.metrics.Mean] = {}
+        self._predict_functions: dict[tuple, object] = {}
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the final velocity given both images; see `Inference`."""
@@ -102,6 +103,19 @@ class RegistrationNetwork(keras.Model):
                 "levels": [vars(x) for x in inference.levels],
             }
         return outputs
+
+    def predict_on_batch(self, x: dict) -> dict:
+        """Register one batch of NumPy images; see the class.
+
+        There is one compiled program per image size: Keras would make one of unknown size as soon
+        as it meets a second, and fields need to know theirs.
+        """
+        size = tuple(x["moving"].shape)
+        if size not in self._predict_functions:
+            self.make_predict_function(force=True)
+            self._predict_functions[size] = self.predict_function
+        self.predict_function = self._predict_functions[size]
+        return super().predict_on_batch(x)
 
     def _check_shapes(self, moving: object, fixed: object) -> None:
         grid = moving.shape[1:-1]

@@ -64,15 +64,3 @@ class PairSequence(keras.utils.PyDataset):
         pairs = [self.pair(first + i) for i in range(self.batch_size)]
         moving, fixed = (np.stack([self.images[pair[i]] for pair in pairs]) for i in (0, 1))
         return ({"moving": moving[..., None], "fixed": fixed[..., None]},)
-
-
-class SequencePosition(keras.callbacks.Callback):
-    """Tell the sequence at which epoch a restored run goes on."""
-
-    def __init__(self, sequence: PairSequence) -> None:
-        super().__init__()
-        self.sequence = sequence
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Place the sequence."""
-        self.sequence.start_at(epoch)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from pmrnet.errors import InputError
+from pmrnet.files import atomic_write_text
 
 
 class Progress(keras.callbacks.Callback):
@@ -45,6 +49,35 @@ class Progress(keras.callbacks.Callback):
             file=sys.stderr,
             flush=True,
         )
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Write the epochs' logs to a CSV file, one row an epoch.
+
+    Unlike Keras' CSVLogger it is whole at any time, and an epoch that a resumed training repeats
+    replaces its row.
+
+    Parameters
+    ----------
+    path
+        The file; rows of earlier epochs in it are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = Path(path)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the epoch's row."""
+        rows = [{"epoch": epoch, **(logs or {})}]
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                rows = [r for r in csv.DictReader(file) if int(r["epoch"]) < epoch] + rows
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[-1]), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        atomic_write_text(self.path, text.getvalue())
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -18,8 +18,9 @@ from pmrnet.nn.build import build_network
 from pmrnet.nn.objective import Objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
-from pmrnet.training.pairs import PairSequence, SequencePosition
-from pmrnet.training.progress import Progress, StopOnNaN
+from pmrnet.training.pairs import PairSequence
+from pmrnet.training.position import EpochPosition
+from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.validation import ValidationDice, validation_labels
 from pmrnet.weights import save_weights
 
@@ -67,6 +68,8 @@ def train(
     network.build()
     for number, stage in enumerate(experiment.stages, start=1):
         _run_stage(network, stage, f"stage{number}", experiment, protocol, subjects, folder)
+    network = build_network(experiment.network)  # a fresh one, without the optimizer's state
+    network.build()
     network.load_weights(folder / "best.weights.h5")
     best = json.loads((folder / "best.json").read_text())
     return save_weights(
@@ -115,17 +118,19 @@ def _run_stage(
         # by themselves. On JAX there is nothing but XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Built now, since a backup can only restore the state of an optimizer that has one.
+    network.optimizer.build(network.trainable_variables)
     validated = {s: subjects[s] for s in protocol.validation}
     scoring = max(s.spacing for s in experiment.stages)
     started = time.time()
     network.fit(
         sequence,
         epochs=stage.epochs,
+        shuffle=False,  # the sequence has an order of its own, which a resumed run repeats
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(str(stage_folder / "backup"), delete_checkpoint=False),
             StopOnNaN(),
-            SequencePosition(sequence),
+            EpochPosition(sequence, experiment.seed),
             ValidationDice(
                 {s: subject.image_at(stage.spacing) for s, subject in validated.items()},
                 validation_labels(validated, scoring),
@@ -136,8 +141,10 @@ def _run_stage(
                 stride=scoring // stage.spacing,
             ),
             Progress(stage.epochs, stage.validate_every, name),
-            keras.callbacks.CSVLogger(str(stage_folder / "log.csv"), append=True),
+            EpochLog(stage_folder / "log.csv"),
             keras.callbacks.TensorBoard(str(folder / "tensorboard" / name), write_graph=False),
+            # Last, so that a kill repeats an epoch that was logged rather than lose one's log.
+            keras.callbacks.BackupAndRestore(str(stage_folder / "backup"), delete_checkpoint=False),
         ],
     )
     with atomic_path(last) as temporary:

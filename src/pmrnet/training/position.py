@@ -1,0 +1,30 @@
+"""What an epoch draws at random follows from its number, so that a resumed training repeats it."""
+
+from __future__ import annotations
+
+import keras
+
+from pmrnet.training.pairs import PairSequence
+
+
+class EpochPosition(keras.callbacks.Callback):
+    """At each epoch's beginning, place the pairs and restart the posterior's sampler.
+
+    Weights and the optimizer's state come back from a backup; a generator's state does not.
+
+    Parameters
+    ----------
+    sequence
+        The training pairs.
+    seed
+        Seed of the training.
+    """
+
+    def __init__(self, sequence: PairSequence, seed: int) -> None:
+        super().__init__()
+        self.sequence, self.seed = sequence, seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Place and restart."""
+        self.sequence.start_at(epoch)
+        self.model.sampler.reset(self.seed, epoch)

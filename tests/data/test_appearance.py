@@ -27,7 +27,7 @@ def test_bias_field():
     assert field.dtype == np.float32
     assert abs(np.log(field).std() - 0.1) < 1e-4
     assert np.abs(np.diff(field, axis=0)).max() < 0.1
-    assert (bias_field(np.random.default_rng(0), (4, 4, 4), 6.0, 0.0) == 1).all()
+    assert (bias_field(np.random.default_rng(0), (24, 24, 24), 6.0, 0.0) == 1).all()
 
 
 def test_noise_is_rician():

@@ -147,10 +147,11 @@ def _voxelmorph(
     flow.set_weights([kernel * (PEAK_VELOCITY / np.abs(velocity).max()), bias])
 
     if probabilistic:  # the losses of VoxelMorph's training script, `--use-probs` and without
-        losses = [
-            vxm.losses.MSE(IMAGE_SIGMA).loss,
-            vxm.losses.KL(PRIOR_LAMBDA, model.outputs[-1].shape[1:-1]).loss,
-        ]
+        kl = vxm.losses.KL(PRIOR_LAMBDA, model.outputs[-1].shape[1:-1])
+        # Left to itself it keeps a tensor of the first graph it is traced in, which fails in the
+        # second.
+        kl.D = kl._degree_matrix(kl.flow_vol_shape)
+        losses = [vxm.losses.MSE(IMAGE_SIGMA).loss, kl.loss]
         weights = [1, 1]
     else:
         losses, weights = (

@@ -92,7 +92,10 @@ def test_stays_within_the_range_of_its_values(seed, peak):
 
 
 @pytest.mark.parametrize("peak", [0.6, 2.5], ids=["below 1 voxel", "above 1 voxel"])
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("grid", "batch"),
+    [(GRID, 1), (GRID, 2), ((7, 8, 9), 1), pytest.param((7, 8, 9), 2, marks=pytest.mark.slow)],
+)
 def test_gradients(rng, oracle, gradients, assert_gradient, grid, peak, batch):
     values = rng.normal(size=(batch, *grid, 2)).astype(np.float32)
     # Uniform, not smooth: some points of every grid leave it and are clipped.
@@ -104,9 +107,14 @@ def test_gradients(rng, oracle, gradients, assert_gradient, grid, peak, batch):
 
 
 @pytest.mark.parametrize(
-    "grid", [(190, 180), pytest.param((34, 31, 32), marks=pytest.mark.slow)], ids=["2D", "3D"]
+    ("grid", "batch"),
+    [
+        ((190, 180), 1),
+        pytest.param((190, 180), 2, marks=pytest.mark.slow),
+        pytest.param((34, 31, 32), 1, marks=pytest.mark.slow),
+        pytest.param((34, 31, 32), 2, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("batch", [1, 2])
 def test_gradients_on_a_large_grid(rng, oracle, gradients, assert_gradient, grid, batch):
     """Where one voxel is the largest displacement, another formula takes over; it is exact too."""
     values = rng.normal(size=(batch, *grid, 2)).astype(np.float32)

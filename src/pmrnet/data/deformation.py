@@ -23,7 +23,8 @@ def smooth_noise(rng: np.random.Generator, shape: Sequence[int], sigma: float) -
     shape
         Shape of the periodic grid.
     sigma
-        Standard deviation of the smoothing, in voxels.
+        Standard deviation of the smoothing, in voxels; below the grid's size, since of wider
+        structures a periodic grid holds nothing but rounding.
 
     Returns
     -------

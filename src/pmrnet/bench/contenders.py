@@ -15,80 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
-PEAK_VELOCITY = 5.0  # voxels of the half grid, so about 10 mm at 1 mm
-IMAGE_SIGMA, PRIOR_LAMBDA = 0.02, 10.0  # of the loss, VoxelMorph's own defaults of 2018
-
-Ways = dict[str, Callable[[], Any]]
-
-
-class Inputs:
-    """Seeded smooth images and fields of one shape; smooth, as brains at 1 mm are."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self.half = tuple(n // 2 for n in shape)
-        rng = np.random.default_rng(0)
-        self.moving, self.fixed = (self._image(rng) for _ in range(2))
-        self.velocity = self._field(rng, self.half, PEAK_VELOCITY)
-        self.displacement = self._field(rng, self.shape, 2 * PEAK_VELOCITY)
-
-    def _image(self, rng: np.random.Generator) -> np.ndarray:
-        image = ndimage.gaussian_filter(rng.normal(size=self.shape).astype(np.float32), 4)
-        return ((image - image.min()) / np.ptp(image))[None, ..., None]
-
-    def _field(self, rng: np.random.Generator, grid: tuple[int, ...], peak: float) -> np.ndarray:
-        sigma = grid[0] / 20
-        field = np.stack(
-            [
-                ndimage.gaussian_filter(rng.normal(size=grid).astype(np.float32), sigma)
-                for _ in grid
-            ],
-            axis=-1,
-        )
-        return (peak * field / np.abs(field).max())[None]
-
-
-def _field_tasks(inputs: Inputs, integrate: Callable, warp: Callable) -> dict[str, Ways]:
-    """Integration at half resolution and the full-size warp, each alone and with its gradient."""
-    import tensorflow as tf
-
-    velocity, displacement = tf.constant(inputs.velocity), tf.constant(inputs.displacement)
-    moving = tf.constant(inputs.moving)
-
-    def with_gradient(function: Callable) -> Callable:
-        @tf.function
-        def run(x: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = tf.reduce_sum(tf.square(function(x)))
-            return tape.gradient(value, x)
-
-        return run
-
-    def warped(u: tf.Tensor) -> tf.Tensor:
-        return warp(moving, u)
-
-    return {
-        "integration": _graph(tf.function(integrate), velocity),
-        "integration_gradient": _graph(with_gradient(integrate), velocity),
-        "warp": _graph(tf.function(warped), displacement),
-        "warp_gradient": _graph(with_gradient(warped), displacement),
-    }
-
-
-def _graph(function: Callable, *arguments: Any) -> Ways:
-    return {"tf.function": lambda: _wait(function(*arguments))}
-
-
-def _wait(result: Any) -> None:
-    # A TensorFlow CPU tensor may still be in the making; taking its buffer waits for it.
-    import tensorflow as tf
-
-    for tensor in tf.nest.flatten(result):
-        if hasattr(tensor, "numpy"):
-            tensor.numpy()
+from pmrnet.bench.tasks import (
+    IMAGE_SIGMA,
+    PEAK_VELOCITY,
+    PRIOR_LAMBDA,
+    Inputs,
+    Ways,
+    field_tasks,
+    graph,
+)
 
 
 def pmrnet(inputs: Inputs) -> dict[str, Callable[[], Ways]]:
@@ -113,7 +49,7 @@ def pmrnet(inputs: Inputs) -> dict[str, Callable[[], Ways]]:
         tensors = {key: tf.constant(value) for key, value in pair.items()}
         function = tf.function(lambda x: network(x, training=False))
         return {
-            **_graph(lambda: function(tensors)),
+            **graph(lambda: function(tensors)),
             "predict_on_batch": lambda: network.predict_on_batch(pair),
         }
 
@@ -124,7 +60,7 @@ def pmrnet(inputs: Inputs) -> dict[str, Callable[[], Ways]]:
         def warp(image: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
             return spatial.warp(image, u, differentiate_values=False)
 
-        return _field_tasks(inputs, spatial.integrate, warp)
+        return field_tasks(inputs, spatial.integrate, warp)
 
     return {"registration": registration, "training": training, "fields": fields}
 
@@ -165,7 +101,7 @@ def _voxelmorph(
         tensors = [tf.constant(image) for image in pair]
         function = tf.function(lambda x: register(x, training=False))
         return {
-            **_graph(lambda: function(tensors)),
+            **graph(lambda: function(tensors)),
             "predict_on_batch": lambda: register.predict_on_batch(pair),
         }
 
@@ -175,7 +111,7 @@ def _voxelmorph(
     def fields() -> dict[str, Ways]:
         integrate = vxm.layers.VecInt(method="ss", int_steps=7)
         transformer = vxm.layers.SpatialTransformer()
-        return _field_tasks(inputs, integrate, lambda image, u: transformer([image, u]))
+        return field_tasks(inputs, integrate, lambda image, u: transformer([image, u]))
 
     return {"registration": registration, "training": training, "fields": fields}
 
@@ -183,8 +119,7 @@ def _voxelmorph(
 def voxelmorph_miccai2018(inputs: Inputs) -> dict[str, Callable[[], Ways]]:
     """VoxelMorph 0.2's `VxmDense` with the settings of its MICCAI-2018 paper.
 
-    Its U-Net convolves at full resolution and pools, where the network of 2018 convolved with
-    stride 2: see `voxelmorph_2018_strided`.
+    It convolves at full resolution and pools, where the network of 2018 used a stride of 2.
     """
 
     def build(vxm: Any, shape: tuple[int, ...]) -> tuple:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
-
-FIELD_TASKS = ("integration", "integration_gradient", "warp", "warp_gradient")
 
 
 class Worker:
@@ -23,11 +23,6 @@ class Worker:
         A key of `contenders.CONTENDERS`.
     shape
         Shape of the images.
-
-    Attributes
-    ----------
-    versions : dict
-        Of the packages that do the work.
     """
 
     def __init__(self, contender: str, shape: tuple[int, ...]) -> None:
@@ -46,7 +41,8 @@ class Worker:
         request
             `prepare` a task: build it, run it once to compile and once more, choose the faster way
             where there are several, and return the name of that way; `run` a task a number of
-            times and return the mean seconds; `memory`, the peak so far in bytes; `versions`.
+            times and return the mean seconds; `memory`, the peak so far in bytes; `ready`, once
+            the libraries are imported.
 
         Raises
         ------
@@ -87,32 +83,33 @@ def _serve(pipe: Connection, contender: str, shape: tuple[int, ...]) -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    server = _Server(contender, shape)
+    # TensorFlow's messages; an error comes back over the pipe.
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    server = None
     while True:
         try:
             request, *arguments = pipe.recv()
         except EOFError:
             return
         try:
+            server = server or _Server(contender, shape)
             pipe.send(getattr(server, request)(*arguments))
-        except Exception as error:
-            pipe.send(RuntimeError(f"{contender}: {type(error).__name__}: {error}"))
+        except Exception:
+            pipe.send(RuntimeError(f"{contender}: {traceback.format_exc()}"))
 
 
 class _Server:
     def __init__(self, contender: str, shape: tuple[int, ...]) -> None:
-        import keras
-        import tensorflow as tf
-
-        from pmrnet.bench.contenders import CONTENDERS, Inputs
+        from pmrnet.bench.contenders import CONTENDERS
+        from pmrnet.bench.tasks import Inputs
 
         if contender.startswith("voxelmorph"):
             from pmrnet.voxelmorph_compat import import_voxelmorph
 
             import_voxelmorph()
         else:
-            pass
-        self._versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+            importlib.import_module("pmrnet.nn.pmrnet")
         self._baseline = peak_memory()
         self._inputs = Inputs(shape)
         self._build = CONTENDERS[contender]
@@ -123,13 +120,14 @@ class _Server:
         """Peak so far, and what it was with nothing but the libraries imported."""
         return {"baseline": self._baseline, "peak": peak_memory()}
 
-    def versions(self) -> dict[str, str]:
-        return self._versions
+    def ready(self) -> bool:
+        return True
 
     def prepare(self, task: str) -> str:
         if self._builders is None:
             self._builders = self._build(self._inputs)
-        ways = self._builders["fields"]()[task] if task in FIELD_TASKS else self._builders[task]()
+        build = self._builders.get(task)
+        ways = build() if build else self._builders["fields"]()[task]
         seconds = {}
         for name, way in ways.items():
             way()  # traces and compiles

@@ -2,6 +2,6 @@
 
 import sys
 
-from pmrnet.cli import main
+from pmrnet.cli import command
 
-sys.exit(main())
+sys.exit(command())

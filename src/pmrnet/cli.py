@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from pmrnet import __version__
 from pmrnet.errors import InputError
+from pmrnet.terminal import silence_tensorflow
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     A user's mistake is said in one sentence on the error stream, with status 2.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
     try:
         _run(options)
@@ -93,5 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def command() -> int:
+    """Entry point of the terminal's `pmrnet`: `main`, with TensorFlow's messages kept off."""
+    silence_tensorflow()
+    return main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from pmrnet.bench.worker import Worker
@@ -25,6 +24,8 @@ TASKS: dict[str, tuple[str, ...]] = {
     "warp": (OURS, MICCAI),
     "warp_gradient": (OURS, MICCAI),
 }
+#: after these, the peak of a worker's memory is read; in this order, since peaks only grow
+MEMORY_TASKS = ("registration", "training")
 #: a turn lasts about this long, so that short tasks are repeated within it
 TURN_SECONDS = 1.0
 
@@ -37,12 +38,15 @@ def measure(
 ) -> dict[str, Any]:
     """Seconds of every task, and peak memory, of all contenders at one shape.
 
+    Every other contender is alive together with ours alone, and they take turns: so the machine
+    needs memory for the two, and its drift enters neither ratio.
+
     Parameters
     ----------
     shape
         Shape of the images, multiples of 16.
     rounds
-        Turns of every contender in every task.
+        Turns of every other contender in every task, and of ours against each of them.
     say
         Called with a line of progress now and then.
     tasks
@@ -53,65 +57,51 @@ def measure(
     dict
         `shape`; `seconds`: task to contender to `way` (how it was called), `rounds` (mean seconds
         of each turn) and `median`; `ratios`: task to contender to `rounds` (its seconds by ours of
-        the same round) and `median`; `memory`: contender to peak bytes of `baseline` (libraries
-        imported), `registration` and `training`.
+        the same round) and `median`; `memory`: contender to peak bytes of its fresh process with
+        the libraries imported (`baseline`), after `registration` and after `training`.
     """
-    memory = {contender: _memory(contender, shape, say) for contender in TASKS["training"]}
-    seconds: dict[str, Any] = {}
-    with ExitStack() as stack:
-        workers = {c: stack.enter_context(Worker(c, shape)) for c in TASKS["training"]}
-        for worker in workers.values():
-            worker.ask("ready")  # so that no import disturbs a measurement
-        for task in tasks:
-            say(f"{_text(shape)}  {task}")
-            seconds[task] = _take_turns({c: workers[c] for c in TASKS[task]}, task, rounds)
-    ratios = {
-        task: {
-            contender: _with_median(
-                [
-                    theirs / ours
-                    for theirs, ours in zip(turns["rounds"], of[OURS]["rounds"], strict=True)
-                ]
-            )
-            for contender, turns in of.items()
-            if contender != OURS
-        }
-        for task, of in seconds.items()
-    }
+    tasks = [task for task in TASKS if task in tasks]
+    seconds: dict[str, Any] = {task: {} for task in tasks}
+    ratios: dict[str, Any] = {task: {} for task in tasks}
+    memory: dict[str, dict[str, int]] = {}
+    with Worker(OURS, shape) as ours:
+        for contender in (MICCAI, STRIDED, DEFAULT):
+            with Worker(contender, shape) as theirs:
+                pair = {OURS: ours, contender: theirs}
+                for name, worker in pair.items():
+                    # Also so that no import disturbs a measurement.
+                    memory.setdefault(name, {"baseline": worker.ask("memory")})
+                for task in (task for task in tasks if contender in TASKS[task]):
+                    say(f"{'x'.join(map(str, shape))}  {contender}  {task}")
+                    _take_turns(pair, task, rounds, seconds[task])
+                    turns = [seconds[task][name]["rounds"][-rounds:] for name in (contender, OURS)]
+                    ratios[task][contender] = _with_median(
+                        [a / b for a, b in zip(*turns, strict=True)]
+                    )
+                    if task in MEMORY_TASKS:
+                        for name, worker in pair.items():
+                            memory[name].setdefault(task, worker.ask("memory"))
+    for of in seconds.values():
+        for turns in of.values():
+            turns |= _with_median(turns["rounds"])
     return {"shape": list(shape), "seconds": seconds, "ratios": ratios, "memory": memory}
 
 
-def _memory(contender: str, shape: tuple[int, ...], say: Callable[[str], None]) -> dict[str, int]:
-    """Peak of a fresh process that registers, then trains: training is the larger for all."""
-    say(f"{_text(shape)}  memory of {contender}")
-    with Worker(contender, shape) as worker:
-        worker.ask("prepare", "registration")
-        registered = worker.ask("memory")
-        worker.ask("prepare", "training")
-        return {
-            "baseline": registered["baseline"],
-            "registration": registered["peak"],
-            "training": worker.ask("memory")["peak"],
-        }
-
-
-def _take_turns(workers: dict[str, Worker], task: str, rounds: int) -> dict[str, Any]:
-    ways = {contender: worker.ask("prepare", task) for contender, worker in workers.items()}
-    times = {
-        contender: max(1, round(TURN_SECONDS / max(worker.ask("run", task, 1), 1e-3)))
-        for contender, worker in workers.items()
-    }
-    turns: dict[str, list[float]] = {contender: [] for contender in workers}
+def _take_turns(
+    workers: dict[str, Worker], task: str, rounds: int, seconds: dict[str, Any]
+) -> None:
+    """Add the turns of these workers to `seconds`, preparing whoever has not done the task yet."""
+    for name, worker in workers.items():
+        if name not in seconds:
+            way = worker.ask("prepare", task)
+            once = worker.ask("run", task, 1)
+            times = max(1, round(TURN_SECONDS / max(once, 1e-3)))
+            seconds[name] = {"way": way, "times": times, "rounds": []}
     for _ in range(rounds):
-        for contender, worker in workers.items():
+        for name, worker in workers.items():
             time.sleep(0.05)  # let the last one's threads come to rest
-            turns[contender].append(worker.ask("run", task, times[contender]))
-    return {c: {"way": ways[c], "times": times[c], **_with_median(turns[c])} for c in workers}
+            seconds[name]["rounds"].append(worker.ask("run", task, seconds[name]["times"]))
 
 
 def _with_median(values: list[float]) -> dict[str, Any]:
     return {"rounds": [round(v, 5) for v in values], "median": round(statistics.median(values), 5)}
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

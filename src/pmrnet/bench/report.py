@@ -63,7 +63,8 @@ def _table(measurement: Mapping[str, Any]) -> list[str]:
         ("training", "peak memory, training"),
         ("baseline", "of it the imported libraries"),
     ):
-        rows.append([label, *(f"{memory[name][key] / 2**30:.2f} GiB" for name in contenders)])
+        if all(key in memory[name] for name in contenders):
+            rows.append([label, *(f"{memory[name][key] / 2**30:.2f} GiB" for name in contenders)])
     rows.insert(1, ["---", *["---:"] * len(contenders)])
     return ["| " + " | ".join(row) + " |" for row in rows]
 

@@ -41,8 +41,8 @@ class Worker:
         request
             `prepare` a task: build it, run it once to compile and once more, choose the faster way
             where there are several, and return the name of that way; `run` a task a number of
-            times and return the mean seconds; `memory`, the peak so far in bytes; `ready`, once
-            the libraries are imported.
+            times and return the mean seconds; `memory`, the peak so far in bytes, which asked first
+            is that of the imported libraries.
 
         Raises
         ------
@@ -110,22 +110,16 @@ class _Server:
             import_voxelmorph()
         else:
             importlib.import_module("pmrnet.nn.pmrnet")
-        self._baseline = peak_memory()
-        self._inputs = Inputs(shape)
-        self._build = CONTENDERS[contender]
+        self._build = lambda: CONTENDERS[contender](Inputs(shape))
         self._tasks: dict[str, Callable[[], Any]] = {}
         self._builders: dict[str, Callable] | None = None
 
-    def memory(self) -> dict[str, int]:
-        """Peak so far, and what it was with nothing but the libraries imported."""
-        return {"baseline": self._baseline, "peak": peak_memory()}
-
-    def ready(self) -> bool:
-        return True
+    def memory(self) -> int:
+        return peak_memory()
 
     def prepare(self, task: str) -> str:
         if self._builders is None:
-            self._builders = self._build(self._inputs)
+            self._builders = self._build()
         build = self._builders.get(task)
         ways = build() if build else self._builders["fields"]()[task]
         seconds = {}

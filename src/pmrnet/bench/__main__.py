@@ -63,16 +63,14 @@ def run(shapes: Sequence[tuple[int, ...]], rounds: int, output: Path, tasks: Seq
     """
     versions = _voxelmorph_versions()
     load = {"before": os.getloadavg()[0]}
+    config = {"rounds": rounds, "shapes": [list(shape) for shape in shapes], "packages": versions}
+    # Before the measurement, which takes long enough for the checkout to change under it.
+    provenance = collect(
+        config, data={"name": "seeded noise"}, seed=0, steps=None, weights_sha256=None
+    )
     measurements = [measure(shape, rounds, _say, tasks) for shape in shapes]
     load["after"] = os.getloadavg()[0]
-    config = {"rounds": rounds, "shapes": [list(shape) for shape in shapes], "packages": versions}
-    results = {
-        "provenance": collect(
-            config, data={"name": "seeded noise"}, seed=0, steps=None, weights_sha256=None
-        ),
-        "load": load,
-        "measurements": measurements,
-    }
+    results = {"provenance": provenance, "load": load, "measurements": measurements}
     atomic_write_text(output / "results.json", json.dumps(results, indent=1) + "\n")
     table = markdown(results)
     atomic_write_text(output / "results.md", table)

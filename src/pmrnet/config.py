@@ -90,7 +90,7 @@ class Experiment:
             if not isinstance(getattr(self, key), kind):
                 raise _mistake(path, key, f"a {kind.__name__}", getattr(self, key))
         for key, value in self.objective.items():
-            if key != "weighting" and not _is_number(value):
+            if key not in ("weighting", "similarity") and not _is_number(value):
                 raise _mistake(path, f"objective.{key}", "a number (with a point, 1.0e-3)", value)
         if not self.stages:
             raise _mistake(path, "stages", "one or more stages", [])

@@ -275,3 +275,55 @@ def test_training_needs_an_objective(rng):
 def test_unequal_numbers_of_levels_are_named():
     with pytest.raises(ValueError, match="one entry per level; got 3, 2 and 2"):
         PMRNet(**(SMALL | {"filters": (4, 4, 4)}))
+
+
+def without_noise(network):
+    """The sample is then the mean."""
+    for posterior in network.posteriors:
+        posterior.log_variance.bias.assign(np.full(2, -60.0))
+    return network
+
+
+def test_cascade_shows_each_level_what_the_coarser_ones_found(rng, oracle):
+    network, inputs = without_noise(make(cascade=True)), images(rng)
+    moving = [ops.convert_to_numpy(f) for f in network.moving_encoder(inputs["moving"])]
+    fixed = network.fixed_encoder(inputs["fixed"])
+    coarse = network.posteriors[1](ops.concatenate([moving[1], fixed[1]], axis=-1))[0]
+    above = 2 * oracle.upsample(ops.convert_to_numpy(coarse), 1)
+    seen = oracle.warp(moving[0], oracle.integrate(above, 3)).astype(np.float32)
+    fine = network.posteriors[0](ops.concatenate([seen, fixed[0]], axis=-1))[0]
+    expected = ops.convert_to_numpy(fine) + above
+    velocity = as_numpy(network(inputs))["velocity"]
+    np.testing.assert_allclose(velocity, expected, rtol=1e-3, atol=1e-3)
+
+    outputs = network(inputs, training=True)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(outputs["velocity"]), velocity, rtol=1e-3, atol=1e-3
+    )
+    moved = [ops.convert_to_numpy(x["moved_features"]) for x in outputs["inference"]["levels"]]
+    both = oracle.warp(moving[0], oracle.integrate(expected, 3))
+    np.testing.assert_allclose(moved[0], both, rtol=1e-2, atol=1e-2)
+    own = make(cascade=False)
+    assert not np.allclose(as_numpy(own(inputs))["velocity"], velocity, atol=1e-2)
+
+
+def test_last_level_alone(rng, oracle):
+    """Baseline-2 of the paper."""
+    network, inputs = make(levels=(2,)), images(rng)
+    assert network.level_count == len(network.posteriors) == 1
+    features = [
+        encoder(inputs[key])[1]
+        for encoder, key in ((network.moving_encoder, "moving"), (network.fixed_encoder, "fixed"))
+    ]
+    mean = ops.convert_to_numpy(network.posteriors[0](ops.concatenate(features, axis=-1))[0])
+    velocity = as_numpy(network(inputs))["velocity"]
+    np.testing.assert_allclose(velocity, 2 * oracle.upsample(mean, 1), rtol=1e-4, atol=1e-4)
+    inference = network(inputs, training=True)["inference"]
+    assert len(inference["levels"]) == 1
+    assert inference["log_variance"].shape == inference["mean"].shape == velocity.shape
+
+
+@pytest.mark.parametrize("levels", [(), (2, 1), (0, 1), (3,), (1, 1)])
+def test_levels_that_do_not_exist_are_named(levels):
+    with pytest.raises(ValueError, match="some of 1 to 2, in ascending order"):
+        PMRNet(**(SMALL | {"levels": levels}))

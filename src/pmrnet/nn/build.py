@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from pmrnet.errors import InputError
+from pmrnet.nn.concatenation import ConcatenationNet
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
+from pmrnet.nn.voxelmorph import VoxelMorph
 
-NETWORKS: dict[str, type[RegistrationNetwork]] = {"pmrnet": PMRNet}
+NETWORKS: dict[str, type[RegistrationNetwork]] = {
+    "pmrnet": PMRNet,
+    "concatenation": ConcatenationNet,
+    "voxelmorph": VoxelMorph,
+}
 
 
 def build_network(

@@ -226,7 +226,8 @@ class LatentFusion(keras.layers.Layer):
     Call with a list of fields, level 1 (finest) first, each grid half the one before; returns
     (batch, *finest grid, C). Since a level's values are voxels of its own grid, level l is scaled
     by 2^(l-1); as a variance (`variance=True`) by 4^(l-1). The coarsest is added into the next
-    finer one and so on, which equals resizing each by itself, with less work.
+    finer one and so on, which equals resizing each by itself, with less work. A finer level may be
+    None, which counts as zero.
     """
 
     def __init__(self, variance: bool = False, **kwargs: object) -> None:
@@ -238,12 +239,15 @@ class LatentFusion(keras.layers.Layer):
         scale = 4.0 if self.variance else 2.0
         *finer, total = fields
         for field in reversed(finer):
-            total = field + scale * spatial.upsample(total, 1)
+            total = scale * spatial.upsample(total, 1)
+            total = total if field is None else field + total
         return total
 
     def compute_output_shape(self, input_shape: list) -> tuple:
         """Shape of the finest level."""
-        return input_shape[0]
+        *_, (batch, *grid, channels) = input_shape
+        finer = 2 ** (len(input_shape) - 1)
+        return (batch, *(None if n is None else finer * n for n in grid), channels)
 
     def get_config(self) -> dict:
         """Constructor arguments."""

@@ -90,7 +90,7 @@ class RegistrationNetwork(keras.Model):
         self._check_shapes(moving, fixed)
         inference = self.infer(moving, fixed, training=training)
         velocity = inference.sample if training else inference.mean
-        displacement = self.to_image_grid(self.integration(velocity))
+        displacement = self.resize_displacement(self.integration(velocity))
         outputs = {
             "moved": self.transformer([moving, displacement]),
             "velocity": velocity,
@@ -164,4 +164,8 @@ class RegistrationNetwork(keras.Model):
 
     def displacement_of(self, velocity: object) -> object:
         """Integrate a velocity on the half grid and bring it to the image grid, voxels."""
-        return spatial.upsample_field(spatial.integrate(velocity, self.integration_steps), 1)
+        return self.resize_displacement(spatial.integrate(velocity, self.integration_steps))
+
+    def resize_displacement(self, displacement: object) -> object:
+        """Bring a displacement from the half grid to the images', values scaled with it."""
+        return self.to_image_grid(displacement)

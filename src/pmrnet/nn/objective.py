@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from pmrnet.nn import losses
+from pmrnet.nn.correlation import local_correlation
+
+SIMILARITIES = ("mse", "lncc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +17,8 @@ class Objective:
     Parameters
     ----------
     image_sigma
-        Noise of the image, intensities in [0, 1].
+        Noise of the image, intensities in [0, 1]; with `similarity="lncc"` of the correlation's
+        distance from 1.
     prior_lambda
         Scale of the prior's precision, at all levels.
     feature_sigma
@@ -23,6 +27,11 @@ class Objective:
         lambda_l of equation 5, 1 in the paper; 0 switches the feature-level terms off.
     weighting
         `voxelmorph` or `exact`, see `pmrnet.nn.losses`.
+    similarity
+        Of the images: `mse`, equation 6, or `lncc`, one minus the squared local correlation in
+        place of the squared difference.
+    window
+        Voxels along the edge of the window of `lncc`.
     """
 
     image_sigma: float = 0.02
@@ -30,6 +39,12 @@ class Objective:
     feature_sigma: float = 1.0
     level_weight: float = 1.0
     weighting: str = "voxelmorph"
+    similarity: str = "mse"
+    window: int = 9
+
+    def __post_init__(self) -> None:
+        if self.similarity not in SIMILARITIES:
+            raise ValueError(f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}.")
 
     def term_names(self, levels: int) -> list[str]:
         """Names of the terms, in the order in which they are logged."""
@@ -51,9 +66,7 @@ class Objective:
         """
         inference = outputs["inference"]
         terms = {
-            "image_reconstruction": losses.reconstruction(
-                fixed, outputs["moved"], self.image_sigma, self.weighting
-            ),
+            "image_reconstruction": self._image_reconstruction(fixed, outputs["moved"]),
             "image_kl": self._kl(inference),
         }
         if self.level_weight:
@@ -65,6 +78,11 @@ class Objective:
                 terms[f"level{number}_reconstruction"] = self.level_weight * scale * error
                 terms[f"level{number}_kl"] = self.level_weight * self._kl(level)
         return terms
+
+    def _image_reconstruction(self, fixed: object, moved: object) -> object:
+        if self.similarity == "mse":
+            return losses.reconstruction(fixed, moved, self.image_sigma, self.weighting)
+        return (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
 
     def _kl(self, posterior: dict) -> object:
         return losses.kl_to_prior(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from pmrnet import spatial
 from pmrnet.nn import layers
 from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.network import Inference, Level, RegistrationNetwork
@@ -28,6 +29,13 @@ class PMRNet(RegistrationNetwork):
     hidden_filters, hidden_kernels
         Per level, the convolution between combined features and posterior (ours: the paper only
         says "convolutional layers").
+    levels
+        The levels that have a feature-level model and take part in the fusion: all of them in the
+        paper, the last one alone in its Baseline-2.
+    cascade
+        False, the paper: every level sees the features as they are. True, ours: from coarse to
+        fine, each level sees the moving features warped by what the coarser levels found and adds
+        what is still missing.
     """
 
     def __init__(
@@ -35,6 +43,8 @@ class PMRNet(RegistrationNetwork):
         filters: tuple[int, ...] = (16, 32, 32, 32),
         hidden_filters: tuple[int, ...] = (8, 32, 32, 32),
         hidden_kernels: tuple[int, ...] = (1, 1, 3, 3),
+        levels: tuple[int, ...] | None = None,
+        cascade: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -46,14 +56,22 @@ class PMRNet(RegistrationNetwork):
         self.filters = tuple(filters)
         self.hidden_filters = tuple(hidden_filters)
         self.hidden_kernels = tuple(hidden_kernels)
+        self.levels = tuple(range(1, len(filters) + 1)) if levels is None else tuple(levels)
+        if not self.levels or sorted(set(self.levels) & set(range(1, len(filters) + 1))) != list(
+            self.levels
+        ):
+            raise ValueError(
+                f"levels must be some of 1 to {len(filters)}, in ascending order; got {levels}."
+            )
+        self.cascade = cascade
         self.multiple = 2 ** len(filters)
         self.moving_encoder = Encoder(filters, name="moving_encoder")
         self.fixed_encoder = Encoder(filters, name="fixed_encoder")
         self.posteriors = [
-            layers.GaussianPosterior(hidden, kernel, name=f"posterior{level}")
-            for level, (hidden, kernel) in enumerate(
-                zip(hidden_filters, hidden_kernels, strict=True), start=1
+            layers.GaussianPosterior(
+                hidden_filters[level - 1], hidden_kernels[level - 1], name=f"posterior{level}"
             )
+            for level in self.levels
         ]
         self.fusion = layers.LatentFusion(name="fusion")
         self.variance_fusion = layers.LatentFusion(variance=True, name="variance_fusion")
@@ -64,44 +82,83 @@ class PMRNet(RegistrationNetwork):
         shape = (1, None, None, None, 1) if input_shape is None else input_shape["moving"]
         for encoder in (self.moving_encoder, self.fixed_encoder):
             encoder.build(shape)
-        for posterior, channels in zip(self.posteriors, self.filters, strict=True):
-            posterior.build((*shape[:-1], 2 * channels))
+        for level, posterior in zip(self.levels, self.posteriors, strict=True):
+            posterior.build((*shape[:-1], 2 * self.filters[level - 1]))
         super().build(input_shape)
 
     @property
     def level_count(self) -> int:
         """Number of feature-level models, L of equation 5."""
-        return len(self.filters)
+        return len(self.levels)
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        pairs = list(zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True))
+        features = zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True)
+        pairs = [pair for level, pair in enumerate(features, start=1) if level in self.levels]
+        infer = self._infer_cascade if self.cascade else self._infer_levels
+        posteriors, samples, moved = infer(pairs, training)
+        mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
+        if not training:
+            return Inference(mean)
+        variance = self._fuse(self.variance_fusion, [ops.exp(s) for _, s in posteriors])
+        return Inference(
+            mean,
+            log_variance=ops.log(variance),
+            sample=self._fuse(self.fusion, samples),
+            levels=[
+                Level(*posterior, fixed_features=fixed_features, moved_features=moved_features)
+                for posterior, (_, fixed_features), moved_features in zip(
+                    posteriors, pairs, moved, strict=True
+                )
+            ],
+        )
+
+    def _fuse(self, fusion: layers.LatentFusion, fields: list) -> object:
+        """Fuse the fields of `self.levels`; levels without a field count as zero."""
+        by_level = dict(zip(self.levels, fields, strict=True))
+        return fusion([by_level.get(level) for level in range(1, self.levels[-1] + 1)])
+
+    def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
+        """Posteriors, samples and moved features of all levels, each by itself (the paper)."""
         posteriors = [
             posterior(ops.concatenate(pair, axis=-1), mean_only=not training)
             for posterior, pair in zip(self.posteriors, pairs, strict=True)
         ]
-        mean = self.fusion([mean for mean, _ in posteriors])
         if not training:
-            return Inference(mean)
+            return posteriors, [], []
         samples = [self.sampler(list(posterior)) for posterior in posteriors]
-        variance = self.variance_fusion([ops.exp(s) for _, s in posteriors])
-        return Inference(
-            mean,
-            log_variance=ops.log(variance),
-            sample=self.fusion(samples),
-            levels=[
-                Level(
-                    *posterior,
-                    fixed_features=fixed_features,
-                    moved_features=self.feature_transformer(
-                        [moving_features, self.integration(sample)]
-                    ),
-                )
-                for posterior, sample, (moving_features, fixed_features) in zip(
-                    posteriors, samples, pairs, strict=True
-                )
-            ],
-        )
+        moved = [
+            self._warp_features(moving_features, sample)
+            for (moving_features, _), sample in zip(pairs, samples, strict=True)
+        ]
+        return posteriors, samples, moved
+
+    def _infer_cascade(self, pairs: list, training: bool) -> tuple[list, list, list]:
+        """As `_infer_levels`, each level given what the coarser ones found."""
+        posteriors, samples, moved = [], [], []
+        velocity = None  # of the coarser levels together, on the present level's grid
+        coarser = self.levels[-1]
+        for level, posterior, (moving_features, fixed_features) in zip(
+            reversed(self.levels), reversed(self.posteriors), reversed(pairs), strict=True
+        ):
+            seen = moving_features
+            if velocity is not None:
+                velocity = spatial.upsample_field(velocity, coarser - level)
+                seen = self._warp_features(moving_features, velocity)
+            mean, log_variance = posterior(
+                ops.concatenate([seen, fixed_features], axis=-1), mean_only=not training
+            )
+            sample = self.sampler([mean, log_variance]) if training else mean
+            velocity = sample if velocity is None else velocity + sample
+            coarser = level
+            posteriors.insert(0, (mean, log_variance))
+            if training:
+                samples.insert(0, sample)
+                moved.insert(0, self._warp_features(moving_features, velocity))
+        return posteriors, samples, moved
+
+    def _warp_features(self, features: object, velocity: object) -> object:
+        return self.feature_transformer([features, self.integration(velocity)])
 
     def get_config(self) -> dict:
         """Constructor arguments."""
@@ -110,4 +167,6 @@ class PMRNet(RegistrationNetwork):
             "filters": list(self.filters),
             "hidden_filters": list(self.hidden_filters),
             "hidden_kernels": list(self.hidden_kernels),
+            "levels": list(self.levels),
+            "cascade": self.cascade,
         }

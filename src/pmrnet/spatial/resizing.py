@@ -7,6 +7,7 @@ doubling per axis, written with slices, is all that is needed; its gradient has 
 
 from __future__ import annotations
 
+import numpy as np
 from keras import ops
 
 from pmrnet.spatial.backend import island
@@ -46,6 +47,30 @@ def upsample(field: object, times: int = 1) -> object:
     for _ in range(times):
         field = _double(field)
     return field
+
+
+@island
+def _stretch(field: object) -> object:
+    for axis in range(1, len(field.shape) - 1):
+        size = field.shape[axis]
+        location = np.linspace(0, size - 1, 2 * size)
+        lower = np.minimum(np.floor(location).astype(int), max(size - 2, 0))
+        along = [1] * len(field.shape)
+        along[axis] = 2 * size
+        weight = ops.reshape(ops.convert_to_tensor(location - lower, dtype=field.dtype), along)
+        upper = np.minimum(lower + 1, size - 1)
+        below, above = (ops.take(field, index, axis=axis) for index in (lower, upper))
+        field = below + weight * (above - below)
+    return field
+
+
+def stretch_field(field: object) -> object:
+    """Double a displacement's grid and values as VoxelMorph 0.2 does: first and last points stay.
+
+    There, unlike in its code of 2018 and everywhere else here, a coarse voxel is not at an even
+    fine one: point x of the fine grid reads x (n - 1) / (2 n - 1). For its weights only.
+    """
+    return _stretch(field) * 2.0
 
 
 def upsample_field(field: object, times: int = 1) -> object:

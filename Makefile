@@ -4,8 +4,10 @@ PYTHON  ?= python3.11
 VENV    ?= .venv
 DATASET ?= lpba40
 METHOD  ?= pmrnet
-# Folder of the data set as downloaded; by default the folder of its name in ../shared/data.
-RAW     ?= ../shared/data/$(DATASET)
+# Folder or archive of the data set as downloaded. Empty: data/raw/<name>, else $(PMRNET_DATA)/<name>,
+# else it is downloaded (mindboggle) or said how to get it (lpba40).
+RAW     ?=
+export PMRNET_DATA ?= $(abspath ../shared/data)
 
 RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
@@ -17,7 +19,7 @@ demo: $(CORE)
 	$(RUN) demo
 
 data: $(CORE)
-	$(RUN) data --dataset $(DATASET) --raw $(RAW)
+	$(RUN) data --dataset $(DATASET) $(if $(RAW),--raw $(RAW))
 
 train: data
 	$(RUN) train --dataset $(DATASET) --method $(METHOD)

@@ -34,7 +34,7 @@ def test_help_needs_no_tensorflow():
         (["train", "--dataset", "lpba40", "--method", "no-such"], "no-such.yaml"),
         (["evaluate", "--dataset", "lpba40", "--method", "affine"], "make data DATASET=lpba40"),
         (["data", "--dataset", "lpba40", "--raw", "nowhere"], "nowhere"),
-        (["data", "--dataset", "nothing"], "expected lpba40 or demo"),
+        (["data", "--dataset", "nothing"], "Expected the name of a protocol"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path, monkeypatch, capsys):

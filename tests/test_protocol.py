@@ -1,71 +1,10 @@
 import dataclasses
-from pathlib import Path
 
 import pytest
-import yaml
 
+from fake_protocol import VALID, bare, changed, without, write
 from pmrnet.errors import InputError
 from pmrnet.protocol import Protocol
-
-VALID = {
-    "name": "tiny",
-    "train": ["a", "b"],
-    "validation": ["c", "d"],
-    "test": ["p", "q", "r"],
-    "scoring": {
-        "pairs": "all_ordered",
-        "space": "fixed_native",
-        "spacing_mm": 1.0,
-        "interpolation": "nearest",
-        "compositions": "single",
-        "dice": "label_group_pair",
-    },
-    "labels": {1: "one", 2: "two", 3: "three"},
-    "not_scored": {9: "no signal"},
-    "groups": {"Left": [1, 2], "Right": [3]},
-}
-
-
-def write(folder: Path, content) -> Path:
-    path = folder / "tiny.yaml"
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return path
-
-
-def changed(**changes):
-    return VALID | changes
-
-
-# -- the locked protocol of Table 1
-
-
-def test_lpba40_is_the_protocol_of_the_table():
-    protocol = Protocol.load("lpba40")
-    names = [f"S{i:02d}" for i in range(1, 41)]
-    assert protocol.test == tuple(names[30:])
-    assert sorted(protocol.train + protocol.validation) == names[:30]
-    assert protocol.validation == ("S26", "S27", "S28", "S29", "S30")
-    assert len(protocol.pairs("test")) == 90
-    assert len(protocol.labels) == 54
-    assert not {181, 182} & protocol.labels.keys()
-    ids = {name: set(members) for name, members in protocol.groups.items()}
-    assert ids == {
-        "Frontal": set(range(21, 35)),
-        "Parietal": set(range(41, 51)),
-        "Occipital": set(range(61, 69)),
-        "Temporal": set(range(81, 93)),
-        "Cingulate": {101, 102, 121, 122},
-        "Putamen": {163, 164},
-        "Hippocampus": {165, 166},
-    }
-    assert protocol.labels.keys() - set().union(*ids.values()) == {161, 162}
-    assert all(n.startswith("left" if i % 2 else "right") for i, n in protocol.labels.items())
-
-
-def test_lpba40_is_locked():
-    # A new hash makes every stored result unusable: change it only together with the results.
-    assert Protocol.load("lpba40").hash == "1ade9343cc28"
-
 
 # -- loading
 
@@ -89,6 +28,58 @@ def test_loaded_values(tmp_path):
     with pytest.raises(dataclasses.FrozenInstanceError):
         protocol.name = "x"
     assert isinstance(hash(protocol), int)
+    assert protocol.merge == {}
+    assert protocol.data.source == "files"
+
+
+def test_merged_labels_and_the_same_person(tmp_path):
+    change = {"merge": {7: 1, 8: 1, 5: 3}, "same_person": [["b", "a"], ["r", "p", "q"]]}
+    protocol = Protocol.load(write(tmp_path, changed(**change)))
+    assert protocol.merge == {7: 1, 8: 1, 5: 3}
+    assert isinstance(hash(protocol), int)
+
+
+def test_data_without_labels_and_without_a_test_split(tmp_path):
+    for tail in ({}, {"test": []}):
+        protocol = Protocol.load(write(tmp_path, bare(**tail)))
+        assert (protocol.labels, protocol.groups, protocol.merge) == ({}, {}, {})
+        assert protocol.test == ()
+        assert protocol.pairs("test") == []
+        assert protocol.spacing_mm == 1.0
+        assert len(protocol.hash) == 12
+
+
+def test_labels_without_groups_make_one_group(tmp_path):
+    protocol = Protocol.load(write(tmp_path, without("groups")))
+    assert protocol.groups == {"All": (1, 2, 3)}
+
+
+def test_scoring_may_be_left_out(tmp_path):
+    before = Protocol.load(write(tmp_path, VALID)).hash
+    assert Protocol.load(write(tmp_path, without("scoring"))).hash == before
+
+
+@pytest.mark.parametrize("source", ["lpba40", "mindboggle", "demo"])
+def test_the_name_of_a_data_set_is_its_source(tmp_path, source):
+    assert Protocol.load(write(tmp_path, changed(name=source))).data.source == source
+
+
+def test_the_data_section_is_read(tmp_path):
+    section = {"source": "mindboggle", "space": "mni152", "shape": [96, 64, 32]}
+    data = Protocol.load(write(tmp_path, changed(data=section))).data
+    assert (data.source, data.space, data.shape) == ("mindboggle", "mni152", (96, 64, 32))
+
+
+def test_scored_subjects_need_labels(tmp_path):
+    names = [*"abcdpqr"]
+    listed = {n: {"image": f"{n}.nii"} | ({} if n in "ab" else {"labels": "l.nii"}) for n in names}
+    assert Protocol.load(write(tmp_path, changed(data={"subjects": listed}))).data.subjects
+    for name in "dq":
+        less = listed | {name: {"image": f"{name}.nii"}}
+        with pytest.raises(InputError, match=f"labels, since .* at 'data: subjects: {name}'"):
+            Protocol.load(write(tmp_path, changed(data={"subjects": less})))
+        unlabelled = bare(test=VALID["test"], data={"subjects": less})
+        assert Protocol.load(write(tmp_path, unlabelled)).data.subjects[name].labels is None
 
 
 def test_pairs_are_all_ordered_pairs_without_identity(tmp_path):
@@ -117,6 +108,8 @@ def test_a_missing_protocol_is_the_users_mistake(where):
         {"labels": {3: "drei", 2: "zwei", 1: "eins"}},
         {"groups": {"Right": [3], "Left": [2, 1]}},
         {"scoring": VALID["scoring"] | {"spacing_mm": 1}},
+        {"same_person": [["a", "b"]]},
+        {"data": {"source": "mindboggle", "space": "mni152", "shape": [64, 32, 96]}},
     ],
 )
 def test_the_hash_ignores_texts_and_order(tmp_path, change):
@@ -135,6 +128,8 @@ def test_the_hash_ignores_texts_and_order(tmp_path, change):
         {"groups": {"Left": [1, 2], "Rest": [3]}},
         {"groups": {"Left": [1], "Right": [3]}},
         {"scoring": VALID["scoring"] | {"spacing_mm": 2.0}},
+        {"merge": {4: 1}},
+        {"test": []},
     ],
 )
 def test_the_hash_sees_what_changes_a_score(tmp_path, change):
@@ -145,69 +140,8 @@ def test_the_hash_sees_what_changes_a_score(tmp_path, change):
     assert after != before
 
 
-# -- checks: the message names the file and the key
-
-
-def without(key):
-    return {k: v for k, v in VALID.items() if k != key}
-
-
-@pytest.mark.parametrize(
-    ("content", "key"),
-    [
-        *((without(key), key) for key in VALID if key != "not_scored"),
-        (changed(extra=1), "extra"),
-        (changed(name=3), "name"),
-        (changed(name=""), "name"),
-        (changed(description=["x"]), "description"),
-        (changed(train=[]), "train"),
-        (changed(train="a b"), "train"),
-        (changed(train=["a", 2]), "train"),
-        (changed(train=["a", "a"]), "train"),
-        (changed(train=["a"]), "train"),
-        (changed(test=["a", "q"]), "test"),
-        (changed(validation=["c", "b"]), "validation"),
-        (changed(labels={}), "labels"),
-        (changed(labels=[1, 2, 3]), "labels"),
-        (changed(labels={"1": "one"}), "labels"),
-        (changed(labels={True: "one"}), "labels"),
-        (changed(labels={0: "background"}), "labels"),
-        (changed(labels={1: 1}), "labels: 1"),
-        (changed(not_scored={1: "why"}), "not_scored"),
-        (changed(groups={}), "groups"),
-        (changed(groups={"Left": []}), "groups: Left"),
-        (changed(groups={"Left": [1, 7]}), "groups: Left"),
-        (changed(groups={"Left": [1, 1]}), "groups: Left"),
-        (changed(groups={"Left": [1.0]}), "groups: Left"),
-        (changed(scoring={"pairs": "all_ordered"}), "space"),
-        (changed(scoring=VALID["scoring"] | {"interpolation": "linear"}), "scoring: interpolation"),
-        (changed(scoring=VALID["scoring"] | {"smoothing": 1}), "smoothing"),
-        (changed(scoring=VALID["scoring"] | {"spacing_mm": 0}), "scoring: spacing_mm"),
-        (changed(scoring=VALID["scoring"] | {"spacing_mm": "1"}), "scoring: spacing_mm"),
-        (changed(scoring=VALID["scoring"] | {"spacing_mm": float("nan")}), "scoring: spacing_mm"),
-    ],
-)
-def test_a_wrong_file_is_refused_by_file_and_key(tmp_path, content, key):
-    path = write(tmp_path, content)
-    with pytest.raises(InputError) as error:
-        Protocol.load(path)
-    assert f" at {key!r} in {path}, found " in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "fragment"),
-    [
-        ("name: tiny\nname: other\n", "'name' appears twice"),
-        ("labels: {1: one, 1: two}\n", "'1' appears twice"),
-        ("[1, 2", "expected ',' or ']'"),
-        ("just a text", "found 'just a text'"),
-        ("", "found None"),
-    ],
-)
-def test_what_is_no_mapping_is_refused(tmp_path, content, fragment):
-    path = write(tmp_path, content)
-    with pytest.raises(InputError) as error:
-        Protocol.load(path)
-    assert str(path) in str(error.value)
-    assert fragment in str(error.value)
-    assert "\n" not in str(error.value)
+def test_the_hash_sees_what_is_merged_into_what(tmp_path):
+    merges = ({4: 1}, {4: 2}, {5: 1}, {4: 1, 5: 1}, {5: 1, 4: 1})
+    hashes = [Protocol.load(write(tmp_path, changed(merge=m))).hash for m in merges]
+    assert len(set(hashes)) == 4
+    assert hashes[3] == hashes[4]

@@ -13,6 +13,7 @@ from pmrnet import workflow
 from pmrnet.cli import main
 from pmrnet.data.prepared import describe_inputs, write_prepared
 from pmrnet.data.volume import save_image
+from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,7 +132,7 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
 
     # A finished training is not repeated, and another experiment is not trained on top of it.
     assert (
-        workflow.train("tiny", "pmrnet") == workflow.run_folder("tiny", "pmrnet") / "weights.json"
+        workflow.train("tiny", "pmrnet") == Dataset.load("tiny").run("pmrnet") / "weights.json"
     )
     path = project / "experiments" / "tiny" / "pmrnet.yaml"
     path.write_text(path.read_text().replace("seed: 3", "seed: 4"))
@@ -142,7 +143,7 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
 def test_weights_are_the_trained_ones_before_the_shipped_ones(project, monkeypatch):
     monkeypatch.setattr("pmrnet.weights.available", lambda: ["tiny-pmrnet"])
     assert workflow.weights_of("tiny", "pmrnet") == "tiny-pmrnet"
-    trained = workflow.run_folder("tiny", "pmrnet") / "weights.json"
+    trained = Dataset.load("tiny").run("pmrnet") / "weights.json"
     trained.parent.mkdir(parents=True)
     trained.write_text("{}")
     assert workflow.weights_of("tiny", "pmrnet") == str(trained)
@@ -152,13 +153,14 @@ def test_weights_are_the_trained_ones_before_the_shipped_ones(project, monkeypat
 
 
 def test_data_identity_changes_with_the_data_and_not_with_their_place(project):
-    subjects = workflow.load_subjects("tiny", ("s0", "s1"))
-    identity = workflow.data_identity("tiny", subjects)
+    tiny = Dataset.load("tiny")
+    subjects = tiny.subjects(("s0", "s1"))
+    identity = workflow.data_identity(tiny, subjects)
     description = subjects["s0"].folder / "subject.json"
     record = json.loads(description.read_text())
     record["inputs"]["image"]["path"] = "/elsewhere/image.nii.gz"
     description.write_text(json.dumps(record))
-    assert workflow.data_identity("tiny", subjects) == identity
+    assert workflow.data_identity(tiny, subjects) == identity
     record["inputs"]["image"]["sha256"] = "0" * 64
     description.write_text(json.dumps(record))
-    assert workflow.data_identity("tiny", subjects) != identity
+    assert workflow.data_identity(tiny, subjects) != identity

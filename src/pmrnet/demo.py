@@ -17,6 +17,7 @@ import pandas as pd
 from pmrnet import workflow
 from pmrnet.data.phantom import true_displacement
 from pmrnet.data.prepared import PreparedSubject
+from pmrnet.dataset import Dataset
 from pmrnet.files import atomic_write_text
 from pmrnet.metrics import endpoint_error
 from pmrnet.protocol import Protocol
@@ -55,7 +56,7 @@ def run_demo(folder: str | Path) -> None:
     protocol = Protocol.load(DATASET)
 
     _say("1/5  Built-in subjects")
-    workflow.prepare(DATASET, Path("data/raw") / DATASET)
+    workflow.prepare(DATASET)
     _say("2/5  Training")
     weights = workflow.train(DATASET, METHOD)
     _say("3/5  Held-out pairs")
@@ -70,7 +71,7 @@ def run_demo(folder: str | Path) -> None:
         protocol, rows, folder / "results", folder, name="table", title="Dice on built-in subjects"
     )
     _say("4/5  Comparison with the true deformations")
-    subjects = workflow.load_subjects(DATASET, protocol.test)
+    subjects = Dataset.load(DATASET).subjects(protocol.test)
     registrar = _registrar(weights)
     truth = compare_with_truth(registrar, subjects, protocol)
     atomic_write_text(folder / "truth.csv", _csv(truth))

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pmrnet.data.section import DataSection
 from pmrnet.errors import InputError
 from pmrnet.protocol_file import SCORING, SPLITS, read_protocol
 from pmrnet.provenance import sha256_of
@@ -24,13 +25,19 @@ class Protocol:
     name : str
         Name of the protocol, for example ``lpba40``.
     train, validation, test : tuple of str
-        Subject names, no subject in two splits.
+        Subject names, no subject in two splits. `test` may be empty: there is nothing to score.
     labels : dict of int to str
-        The scored labels and their names.
+        The scored labels and their names; empty for data without labels.
     groups : dict of str to tuple of int
         Regions of a table: every label is a key of `labels`.
     spacing_mm : float
         Spacing of the network grid on which displacements are given, in millimetres.
+    merge : dict of int to int
+        Labels that count as another one, a key of `labels`, before anything is scored.
+    not_scored : dict of int to str
+        Labels that are known and left out. Not part of the hash.
+    data : DataSection
+        Where the volumes come from. Not part of the hash.
     """
 
     name: str
@@ -40,6 +47,9 @@ class Protocol:
     labels: dict[int, str] = field(hash=False)
     groups: dict[str, tuple[int, ...]] = field(hash=False)
     spacing_mm: float = 1.0
+    merge: dict[int, int] = field(default_factory=dict, hash=False)
+    not_scored: dict[int, str] = field(default_factory=dict, hash=False)
+    data: DataSection = field(default_factory=DataSection)
 
     @classmethod
     def load(cls, path_or_name: str | os.PathLike[str]) -> Protocol:
@@ -75,6 +85,9 @@ class Protocol:
         content["labels"] = sorted(self.labels)
         content["groups"] = {name: sorted(members) for name, members in self.groups.items()}
         content["scoring"] = {**SCORING, "spacing_mm": float(self.spacing_mm)}
+        # Only where there is one, so that protocols without keep the hash that results carry.
+        if self.merge:
+            content["merge"] = sorted(self.merge.items())
         return sha256_of(content)[:12]
 
     def pairs(self, split: str) -> list[tuple[str, str]]:

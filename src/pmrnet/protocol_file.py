@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import yaml
-
-from pmrnet.errors import InputError
+from pmrnet.data.section import DataSection, default_source, read_data_section
+from pmrnet.yaml_file import Checker, load_yaml
 
 # What the evaluation implements. The YAML states it all the same: a protocol file is read by
 # people too, and one that asks for anything else must not be scored silently in another way.
@@ -23,21 +21,11 @@ SCORING: dict[str, str] = {
 }
 SPLITS = ("train", "validation", "test")
 _TEXTS = ("description", "notes")
-_REQUIRED = ("name", *SPLITS, "scoring", "labels", "groups")
-_KNOWN = (*_REQUIRED, *_TEXTS, "not_scored")
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, which otherwise lets the last of two equal keys win silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key, count in Counter(map(str, keys)).items() if count > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} appears twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep=deep)
+_REQUIRED = ("name", "train", "validation")
+_OPTIONAL = ("test", "scoring", "labels", "groups", "merge", "not_scored", "same_person", "data")
+_KNOWN = (*_REQUIRED, *_OPTIONAL, *_TEXTS)
+# The one group of labels that the file puts into none.
+_ALL = "All"
 
 
 def read_protocol(path: Path) -> dict[str, Any]:
@@ -59,100 +47,112 @@ def read_protocol(path: Path) -> dict[str, Any]:
         If the file is not YAML, or if a key is missing, unknown, of the wrong type or contradicts
         another; the message names the file and the key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"Expected {path} to be a YAML file, but it cannot be read ({reason}): correct it."
-        ) from error
-    return _Checker(path).protocol(content)
+    return _ProtocolChecker(path).protocol(load_yaml(path))
 
 
-class _Checker:
-    """Turns the content of one file into a protocol; every complaint names file and key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fail(self, key: str, expected: str, found: object) -> NoReturn:
-        raise InputError(
-            f"Expected {expected} at {key!r} in {self.path}, found {found}: correct the file."
-        )
-
-    def mapping(self, value: object, key: str) -> dict[Any, Any]:
-        if not isinstance(value, dict) or not value:
-            self.fail(key, "a mapping that is not empty", repr(value))
-        return value
-
-    def sequence(self, value: object, key: str, kind: type, what: str) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not value:
-            self.fail(key, f"a list of {what} that is not empty", repr(value))
-        for item in value:
-            self.item(item, key, kind, what)
-        twice = [item for item, count in Counter(value).items() if count > 1]
-        if twice:
-            self.fail(key, f"different {what}", f"{twice[0]!r} twice")
-        return tuple(value)
-
-    def item(self, value: object, key: str, kind: type | tuple[type, ...], what: str) -> None:
-        # bool is a subclass of int, and YAML reads "yes" as true.
-        if not isinstance(value, kind) or isinstance(value, bool) or value == "":
-            self.fail(key, what, repr(value))
-
-    def keys(self, found: Sequence[object], required: Sequence[str], known: Sequence[str]) -> None:
-        for key in found:
-            if key not in known:
-                self.fail(str(key), f"only the keys {', '.join(known)}", f"the unknown key {key!r}")
-        for key in required:
-            if key not in found:
-                self.fail(key, "a value", "none")
+class _ProtocolChecker(Checker):
+    """Turns the content of one file into a protocol."""
 
     def protocol(self, content: object) -> dict[str, Any]:
         content = self.mapping(content, "(top level)")
         self.keys(list(content), _REQUIRED, _KNOWN)
-        self.item(content["name"], "name", str, "a text")
+        self.folder_name(content["name"], "name")
         for key in _TEXTS:
             self.item(content.get(key, "-"), key, str, "a text")
+        # Without a test split there is nothing to score, but networks can be trained.
         subjects = {
-            split: self.sequence(content[split], split, str, "subject names") for split in SPLITS
+            split: self.sequence(
+                content.get(split, []), split, str, "subject names", empty=split == "test"
+            )
+            for split in SPLITS
         }
-        self.splits(subjects)
-        labels = self.labels(content["labels"], "labels")
-        if "not_scored" in content:
-            both = labels.keys() & self.labels(content["not_scored"], "not_scored").keys()
-            if both:
-                self.fail("not_scored", "labels that are not in 'labels'", min(both))
+        split_of = self.splits(subjects)
+        if "same_person" in content:
+            self.same_person(content["same_person"], split_of)
+        scored = self.scored(content)
+        if "data" in content:
+            labelled = (*subjects["validation"], *subjects["test"]) if scored["labels"] else ()
+            data = read_data_section(self, content["data"], content["name"], split_of, labelled)
+        else:
+            data = DataSection(default_source(content["name"]))
         return {
             "name": content["name"],
             **subjects,
-            "labels": labels,
-            "groups": self.groups(content["groups"], labels),
-            "spacing_mm": self.scoring(content["scoring"]),
+            **scored,
+            "spacing_mm": self.scoring(content["scoring"]) if "scoring" in content else 1.0,
+            "data": data,
         }
 
-    def splits(self, subjects: dict[str, tuple[str, ...]]) -> None:
-        seen: dict[str, str] = {}
+    def folder_name(self, value: object, key: str) -> None:
+        self.item(value, key, str, "a text")
+        if value == ".." or Path(value).name != value:
+            self.fail(key, "a name that a folder can have", repr(value))
+
+    def splits(self, subjects: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+        split_of: dict[str, str] = {}
         for split, names in subjects.items():
-            if len(names) < 2:
+            if len(names) < 2 and (names or split != "test"):
                 self.fail(split, "two or more subjects, since one makes no pair", len(names))
             for name in names:
-                if name in seen:
-                    where = f"{name!r} in {seen[name]!r} too"
+                self.folder_name(name, split)
+                if name in split_of:
+                    where = f"{name!r} in {split_of[name]!r} too"
                     self.fail(split, "subjects of no other split", where)
-                seen[name] = split
+                split_of[name] = split
+        return split_of
+
+    def same_person(self, value: object, split_of: Mapping[str, str]) -> None:
+        key = "same_person"
+        if not isinstance(value, list) or not value:
+            self.fail(key, "a list of lists of subject names that is not empty", repr(value))
+        seen: set[str] = set()
+        for group in value:
+            names = self.sequence(group, key, str, "subject names")
+            if len(names) < 2:
+                self.fail(key, "two or more names of a person", repr(group))
+            for name in names:
+                if name not in split_of:
+                    self.fail(key, "subjects of the splits", repr(name))
+                if name in seen:
+                    self.fail(key, "every name once", f"{name!r} twice")
+                if split_of[name] != split_of[names[0]]:
+                    where = [f"{n!r} in {split_of[n]!r}" for n in (names[0], name)]
+                    self.fail(key, "one person in one split", " and ".join(where))
+                seen.add(name)
+
+    def scored(self, content: Mapping[str, Any]) -> dict[str, dict]:
+        if "labels" not in content:
+            for key in ("groups", "merge", "not_scored"):
+                if key in content:
+                    self.fail("labels", f"a value, since there is one at {key!r}", "none")
+            return {"labels": {}, "groups": {}, "merge": {}, "not_scored": {}}
+        labels = self.labels(content["labels"], "labels")
+        not_scored = {}
+        if "not_scored" in content:
+            not_scored = self.labels(content["not_scored"], "not_scored")
+        if both := labels.keys() & not_scored.keys():
+            self.fail("not_scored", "labels that are not in 'labels'", min(both))
+        groups = {_ALL: tuple(labels)}
+        if "groups" in content:
+            groups = self.groups(content["groups"], labels)
+        merge = {}
+        if "merge" in content:
+            merge = self.merge(content["merge"], labels, not_scored)
+        return {"labels": labels, "groups": groups, "merge": merge, "not_scored": not_scored}
 
     def labels(self, value: object, key: str) -> dict[int, str]:
         labels = self.mapping(value, key)
         for label, name in labels.items():
-            self.item(label, key, int, "whole numbers as labels")
-            if label <= 0:
-                self.fail(key, "positive labels (0 is the background)", label)
+            self.label(label, key)
             self.item(name, f"{key}: {label}", str, "a text")
         return labels
 
-    def groups(self, value: object, labels: dict[int, str]) -> dict[str, tuple[int, ...]]:
+    def label(self, value: object, key: str) -> None:
+        self.item(value, key, int, "whole numbers as labels")
+        if value <= 0:
+            self.fail(key, "positive labels (0 is the background)", value)
+
+    def groups(self, value: object, labels: Collection[int]) -> dict[str, tuple[int, ...]]:
         groups = {}
         for name, members in self.mapping(value, "groups").items():
             self.item(name, "groups", str, "texts as names")
@@ -162,6 +162,24 @@ class _Checker:
                 if label not in labels:
                     self.fail(key, "labels that are listed in 'labels'", label)
         return groups
+
+    def merge(
+        self, value: object, labels: Collection[int], not_scored: Collection[int]
+    ) -> dict[int, int]:
+        merge = self.mapping(value, "merge")
+        for label, target in merge.items():
+            self.label(label, "merge")
+            key = f"merge: {label}"
+            self.label(target, key)
+            if target in merge:
+                self.fail(key, "a label that is not merged into another itself", target)
+            if target not in labels:
+                self.fail(key, "a label that is listed in 'labels'", target)
+            if label in labels:
+                self.fail("merge", "labels that are not in 'labels'", label)
+            if label in not_scored:
+                self.fail("merge", "labels that are not in 'not_scored'", label)
+        return merge
 
     def scoring(self, value: object) -> float:
         scoring = self.mapping(value, "scoring")

@@ -1,8 +1,7 @@
-"""The commands of the tables: prepare, train, evaluate, tabulate, for a data set by its name.
+"""The commands of the tables: prepare, train, evaluate, tabulate.
 
-A data set's name stands for `data_splits/<name>.yaml` (its protocol), `data/prepared/<name>` (its
-network-ready volumes) and `experiments/<name>/` (its experiments and results); all paths are
-relative to the current folder, the project's root.
+A data set is named (`data_splits/<name>.yaml`) or given as the path of such a file; where its
+volumes, experiments and results are, `pmrnet.dataset` says.
 """
 
 from __future__ import annotations
@@ -13,54 +12,22 @@ from typing import Any
 
 from pmrnet.config import Experiment
 from pmrnet.data.prepared import PreparedSubject
+from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
 
 #: rows that need no network, and how labels are aligned for them
 ALIGNMENTS = {"none": "header", "affine": "affine"}
 
 
-def prepared_folder(dataset: str) -> Path:
-    """Folder of the network-ready volumes."""
-    return Path("data/prepared") / dataset
-
-
-def experiment_folder(dataset: str) -> Path:
-    """Folder of the experiments and results."""
-    return Path("experiments") / dataset
-
-
-def run_folder(dataset: str, method: str) -> Path:
-    """Folder of checkpoints, logs and weights of a training."""
-    return Path("runs") / dataset / method
-
-
-def load_subjects(dataset: str, names: tuple[str, ...]) -> dict[str, PreparedSubject]:
-    """Prepared subjects by name.
-
-    Raises
-    ------
-    InputError
-        If one of them is not prepared.
-    """
-    folder = prepared_folder(dataset)
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: expected the prepared volumes of {dataset}, found none; run "
-            f"`make data DATASET={dataset}`."
-        )
-    return {name: PreparedSubject.load(folder / name) for name in names}
-
-
-def data_identity(dataset: str, subjects: dict[str, PreparedSubject]) -> dict[str, Any]:
+def data_identity(dataset: Dataset, subjects: dict[str, PreparedSubject]) -> dict[str, Any]:
     """What the data are: settings of the preparation and checksums of the inputs, without paths."""
     records = {
         name: json.loads((subject.folder / "subject.json").read_text())
         for name, subject in subjects.items()
     }
     return {
-        "dataset": dataset,
+        "dataset": dataset.source,
         "settings_sha256": sha256_of([r.get("settings") for r in records.values()]),
         "inputs_sha256": sha256_of(
             {
@@ -74,27 +41,11 @@ def data_identity(dataset: str, subjects: dict[str, PreparedSubject]) -> dict[st
     }
 
 
-def prepare(dataset: str, raw: Path) -> None:
-    """Make the network-ready volumes of a data set; what is done already is kept.
+def prepare(dataset: str, raw: Path | None = None) -> None:
+    """Make the network-ready volumes of a data set; see `pmrnet.preparation.prepare`."""
+    from pmrnet import preparation
 
-    Raises
-    ------
-    InputError
-        If the data set is unknown or its files are not found in `raw`.
-    """
-    if dataset == "demo":
-        from pmrnet.data.phantom import make_demo_dataset
-
-        make_demo_dataset(Path("data/raw/demo"), prepared_folder(dataset), Protocol.load("demo"))
-        return
-    if dataset != "lpba40":
-        raise InputError(f"DATASET: expected lpba40 or demo, found {dataset!r}; name one of them.")
-    from pmrnet.data.lpba40 import SUBJECTS, find_subjects, label_orientation
-    from pmrnet.data.prepare import prepare_dataset
-
-    prepare_dataset(
-        find_subjects(raw, SUBJECTS), prepared_folder(dataset), orientation=label_orientation
-    )
+    preparation.prepare(Dataset.load(dataset), raw)
 
 
 def train(dataset: str, method: str) -> Path:
@@ -107,11 +58,11 @@ def train(dataset: str, method: str) -> Path:
     """
     from pmrnet.training import train as run_training
 
-    experiment = Experiment.load(experiment_folder(dataset) / f"{method}.yaml")
-    protocol = Protocol.load(dataset)
-    subjects = load_subjects(dataset, protocol.train + protocol.validation)
-    folder = run_folder(dataset, method)
-    return run_training(experiment, protocol, subjects, folder, data_identity(dataset, subjects))
+    data = Dataset.load(dataset)
+    experiment = Experiment.load(data.experiment(method))
+    subjects = data.subjects(data.protocol.train + data.protocol.validation)
+    identity = data_identity(data, subjects)
+    return run_training(experiment, data.protocol, subjects, data.run(method), identity)
 
 
 def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
@@ -126,11 +77,12 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
 
     if weights:
         return weights
-    trained = run_folder(dataset, method) / "weights.json"
+    data = Dataset.load(dataset)
+    trained = data.run(method) / "weights.json"
     if trained.is_file():
         return str(trained)
-    if f"{dataset}-{method}" in available():
-        return f"{dataset}-{method}"
+    if f"{data.name}-{method}" in available():
+        return f"{data.name}-{method}"
     raise InputError(
         f"{method}: expected weights in {trained} or shipped ones, found none; run "
         f"`make train DATASET={dataset} METHOD={method}`."
@@ -164,10 +116,16 @@ def evaluate(
     """
     from pmrnet import evaluation
 
-    protocol = Protocol.load(dataset)
-    subjects = load_subjects(dataset, protocol.test)
-    out = out or experiment_folder(dataset) / "results" / method
-    data = data_identity(dataset, subjects)
+    source = Dataset.load(dataset)
+    protocol = source.protocol
+    if not (protocol.labels and protocol.test):
+        raise InputError(
+            f"{dataset}: expected labels and test subjects to score, found none in its file; add "
+            "`labels:` and `test:` to it."
+        )
+    subjects = source.subjects(protocol.test)
+    out = out or source.results / method
+    data = data_identity(source, subjects)
     if method in ALIGNMENTS:
         evaluation.evaluate(
             method,
@@ -213,11 +171,12 @@ def ship(dataset: str, method: str) -> Path:
     """Put the weights trained here among those that the package ships, as `<dataset>-<method>`."""
     from pmrnet import weights
 
-    network, description = weights.load_network(run_folder(dataset, method) / "weights.json")
+    data = Dataset.load(dataset)
+    network, description = weights.load_network(data.run(method) / "weights.json")
     return weights.save_weights(
         network,
         description["network"],
-        Path(weights.__file__).parent / f"{dataset}-{method}",
+        Path(weights.__file__).parent / f"{data.name}-{method}",
         description["spacing"],
         description["training"],
     )
@@ -233,12 +192,12 @@ def reproduce(dataset: str, method: str, weights: str | None = None) -> float | 
     """
     from pmrnet.results import load_result
 
-    stored_folder = experiment_folder(dataset) / "results" / method
-    stored = load_result(stored_folder)
+    data = Dataset.load(dataset)
+    stored = load_result(data.results / method)
     if stored is None:
         evaluate(dataset, method, weights)
         return None
-    again_folder = run_folder(dataset, method) / "evaluation"
+    again_folder = data.run(method) / "evaluation"
     evaluate(dataset, method, weights, out=again_folder, overwrite=True)
     again = load_result(again_folder)
     keys = ["moving", "fixed", "label"]
@@ -252,7 +211,8 @@ def table(dataset: str) -> str:
     from pmrnet.table_text import Row
     from pmrnet.tables import build_table
 
-    folder = experiment_folder(dataset)
+    data = Dataset.load(dataset)
+    folder = data.experiments
     methods = [*ALIGNMENTS, *sorted(path.stem for path in folder.glob("*.yaml"))]
     titles = {"none": "No registration", "affine": "Affine", "pmrnet": "PMR-Net"}
     rows = [
@@ -261,9 +221,9 @@ def table(dataset: str) -> str:
     ]
     paper = folder / "paper_table1.csv"
     return build_table(
-        Protocol.load(dataset),
+        data.protocol,
         rows,
-        folder / "results",
+        data.results,
         folder,
         paper_csv=paper if paper.is_file() else None,
         name="table1",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pmrnet.data.lpba40 import SUBJECTS, find_subjects, label_orientation
+from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.volume import Volume, save_image
 from pmrnet.errors import InputError
 
@@ -23,10 +24,10 @@ def test_find_nifti_and_analyze(tmp_path):
     write_subject(tmp_path / "a", "S03", ".nii")
     found = find_subjects(tmp_path / "a")
     assert list(found) == ["S01", "S03"]
-    assert [p.name for p in found["S01"]] == [
-        "S01.delineation.skullstripped.nii.gz",
-        "S01.delineation.structure.label.nii.gz",
-    ]
+    stem = tmp_path / "a" / "S01" / "S01.delineation"
+    assert found["S01"] == SubjectFiles(
+        Path(f"{stem}.skullstripped.nii.gz"), Path(f"{stem}.structure.label.nii.gz"), mask=None
+    )
     deep = tmp_path / "b" / "LPBA40subjects.delineation_space" / "LPBA40" / "delineation_space"
     for ending in ("skullstripped", "structure.label"):
         path = deep / "S02" / f"S02.delineation.{ending}.hdr"
@@ -36,9 +37,9 @@ def test_find_nifti_and_analyze(tmp_path):
         with gzip.open(f"{packed}.gz", "wb") as stream:
             stream.write(packed.read_bytes())
         packed.unlink()
-    ((name, paths),) = find_subjects(tmp_path / "b").items()
+    ((name, files),) = find_subjects(tmp_path / "b").items()
     assert name == "S02"
-    assert paths[0] == deep / "S02" / "S02.delineation.skullstripped.hdr"
+    assert files.image == deep / "S02" / "S02.delineation.skullstripped.hdr"
 
 
 def test_find_says_what_is_missing(tmp_path):

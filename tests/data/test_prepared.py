@@ -4,32 +4,16 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from pmrnet.data.downsampling import downsample
 from pmrnet.data.prepared import (
     PreparedSubject,
     describe_inputs,
-    downsample,
     is_prepared,
+    without_paths,
     write_prepared,
 )
 from pmrnet.data.volume import load_labels, save_image
 from pmrnet.errors import InputError
-
-
-def test_downsample():
-    ramp = np.add.outer(np.add.outer(np.arange(21.0), 2 * np.arange(20.0)), np.zeros(22))
-    coarse = downsample(ramp, 2)
-    assert coarse.shape == (11, 10, 11)
-    assert coarse.dtype == np.float32
-    inner = (slice(2, -2),) * 3
-    np.testing.assert_allclose(coarse[inner], ramp[::2, ::2, ::2][inner], atol=1e-4)
-    np.testing.assert_allclose(downsample(np.ones((7, 8, 9)), 2), 1, atol=1e-6)
-    checks = (np.indices((16, 16, 16)).sum(0) % 2).astype(float)
-    assert np.ptp(downsample(checks, 2)[inner]) < 1e-6  # the finest pattern is gone, not aliased
-    assert abs(downsample(checks, 2)[inner].mean() - 0.5) < 0.01
-    np.testing.assert_array_equal(downsample(ramp, 1), ramp.astype(np.float32))
-    with pytest.raises(InputError, match=r"whole factor.*1\.5"):
-        downsample(ramp, 1.5)
-
 
 SHAPE = (6, 8, 10)
 
@@ -78,6 +62,16 @@ def test_labels_keep_the_affine_of_the_preparation(tmp_path):
     np.testing.assert_array_equal(labels.affine, np.diag([2, 2, 2, 1]))
 
 
+def test_merged_labels(tmp_path):
+    subject, paths = write(tmp_path)
+    plain = subject.labels().data
+    merged = PreparedSubject.load(subject.folder, merge={1: 2, 2: 7}).labels()
+    np.testing.assert_array_equal(merged.data, np.array([0, 2, 7])[plain])
+    np.testing.assert_array_equal(merged.affine, subject.native_affine)
+    assert set(np.unique(plain)) == {0, 1, 2}
+    np.testing.assert_array_equal(load_labels(paths["labels"]).data, plain)
+
+
 def test_missing_labels(tmp_path):
     subject, _ = write(tmp_path, labels=False)
     with pytest.raises(InputError, match="prepared without"):
@@ -104,10 +98,64 @@ def test_what_counts_as_prepared(tmp_path):
     save_image(paths["image"], np.ones(SHAPE), np.eye(4))
     assert not is_prepared(subject.folder, "h", SHAPE, describe_inputs(paths))
     record = json.loads((subject.folder / "subject.json").read_text())
-    assert record["version"]
+    assert record["versions"].keys() == {"pmrnet", "numpy", "scipy", "nibabel", "SimpleITK"}
     del record["overlap"]
     (subject.folder / "subject.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"found none that is complete .'overlap'"):
         PreparedSubject.load(subject.folder)
     with pytest.raises(InputError, match="found none there"):
         describe_inputs({"image": tmp_path / "no.nii"})
+
+
+def test_notices(tmp_path):
+    subject, _ = write(tmp_path)
+    assert subject.notices == ()
+    record = json.loads((subject.folder / "subject.json").read_text())
+    write_prepared(subject.folder, subject.image, record | {"notices": ["a", "b"]})
+    assert PreparedSubject.load(subject.folder).notices == ("a", "b")
+
+
+def test_image_of_other_content_is_not_prepared(tmp_path):
+    """As after a crash between two settings, or by hand: of the right shape, but not the one."""
+    subject, paths = write(tmp_path)
+    inputs = describe_inputs(paths)
+    image = np.array(subject.image)
+    image[0, 0, 0] += 1
+    np.save(subject.folder / "image.npy", image)
+    assert not is_prepared(subject.folder, "h", SHAPE, inputs)
+
+
+def test_orientation_counts(tmp_path):
+    subject, paths = write(tmp_path)
+    inputs = describe_inputs(paths)
+    assert not is_prepared(subject.folder, "h", SHAPE, inputs, orientation="by.labels")
+    record = json.loads((subject.folder / "subject.json").read_text())
+    write_prepared(subject.folder, subject.image, record | {"orientation": "by.labels"})
+    assert is_prepared(subject.folder, "h", SHAPE, inputs, orientation="by.labels")
+    assert not is_prepared(subject.folder, "h", SHAPE, inputs)
+
+
+def test_pairs_count_with_both_files(tmp_path):
+    (tmp_path / "a.hdr").write_bytes(b"header")
+    (tmp_path / "a.img").write_bytes(b"voxels")
+    sums = {}
+    for name in ("a.hdr", "a.img"):
+        before = without_paths(describe_inputs({"image": tmp_path / name}))
+        for part in ("a.hdr", "a.img"):
+            (tmp_path / part).write_bytes((tmp_path / part).read_bytes() + b"!")
+            after = without_paths(describe_inputs({"image": tmp_path / name}))
+            assert after != before
+            before = after
+        sums[name] = after
+    assert sums["a.hdr"] != sums["a.img"]
+
+
+def test_links_are_not_followed(tmp_path):
+    """Stores keep files under names without an ending, and link to them."""
+    (tmp_path / "store").mkdir()
+    data = np.arange(24.0).reshape(2, 3, 4)
+    save_image(tmp_path / "a.nii", data, np.eye(4)).rename(tmp_path / "store" / "0f3a")
+    (tmp_path / "a.nii").symlink_to(tmp_path / "store" / "0f3a")
+    assert describe_inputs({"image": tmp_path / "a.nii"})["image"]["path"] == str(
+        tmp_path / "a.nii"
+    )

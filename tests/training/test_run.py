@@ -39,6 +39,7 @@ def subjects(rng):
         image = ndimage.gaussian_filter(labels.astype(np.float32), 1)
         return SimpleNamespace(
             spacing=1,
+            image=image / 4,
             grid_to_native=np.eye(4),
             image_at=lambda spacing: image[::spacing, ::spacing, ::spacing] / 4,
             labels=lambda: SimpleNamespace(data=labels),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pmrnet.data.anatomy import anatomical_affine
+from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.volume import Volume, file_pair
 from pmrnet.errors import InputError
 
@@ -71,25 +73,16 @@ def label_orientation(path: Path, labels: Volume) -> np.ndarray:
         (range(61, 69), range(21, 27)),
         ((85, 86, 91, 92), (43, 44)),
     )
-    found = [[np.argwhere(np.isin(labels.data, list(group))) for group in pair] for pair in ends]
-    affine = np.eye(4)
-    axes = []
-    if all(len(points) for pair in found for points in pair):
-        steps = [high.mean(axis=0) - low.mean(axis=0) for low, high in found]
-        axes = [int(np.abs(step).argmax()) for step in steps]
-    if sorted(axes) != [0, 1, 2]:
+    affine = anatomical_affine(labels.data, labels.spacing, ends)
+    if affine is None:
         raise InputError(
             f"{path}: expected LPBA40's labels, to tell left, front and top of this Analyze file, "
             f"found the ids {ids.tolist()[:60]}; give the LPBA40 label map, or convert to NIfTI."
         )
-    affine[:3, :3] = 0
-    for row, (axis, step) in enumerate(zip(axes, steps, strict=True)):
-        affine[row, axis] = np.sign(step[axis]) * labels.spacing[axis]
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array(labels.shape) - 1) / 2)
     return affine
 
 
-def find_subjects(raw: Path | str, required: tuple[str, ...] = ()) -> dict[str, tuple[Path, Path]]:
+def find_subjects(raw: Path | str, required: tuple[str, ...] = ()) -> dict[str, SubjectFiles]:
     """Find the LPBA40 subjects in delineation space.
 
     Two layouts are known: the official download (Analyze 7.5,
@@ -107,7 +100,7 @@ def find_subjects(raw: Path | str, required: tuple[str, ...] = ()) -> dict[str, 
     Returns
     -------
     dict
-        Name of the subject to its image and label paths, in the order of the names.
+        Files by subject, in the order of the names.
 
     Raises
     ------
@@ -121,7 +114,7 @@ def find_subjects(raw: Path | str, required: tuple[str, ...] = ()) -> dict[str, 
             f"{raw}: expected the folder with the LPBA40 subjects, found none there; download "
             "'LPBA40 Subjects Delineation Space' from LONI and give the folder it was unpacked in."
         )
-    found: dict[str, tuple[Path, Path]] = {}
+    found: dict[str, SubjectFiles] = {}
     missing: list[str] = []
     for root in (raw / r for r in _ROOTS):
         folders = [root / name for name in SUBJECTS if (root / name).is_dir()]
@@ -131,7 +124,7 @@ def find_subjects(raw: Path | str, required: tuple[str, ...] = ()) -> dict[str, 
             files = {stem: _find(folder, stem) for stem in (_IMAGE, _LABELS)}
             missing += [str(folder / f"{folder.name}.{s}") for s, p in files.items() if p is None]
             if None not in files.values():
-                found[folder.name] = (files[_IMAGE], files[_LABELS])
+                found[folder.name] = SubjectFiles(files[_IMAGE], files[_LABELS])
         break
     if missing:
         more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""

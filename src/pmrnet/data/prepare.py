@@ -1,15 +1,18 @@
 """From raw subjects to what the networks read: affine alignment, network grid, intensities.
 
-Only the image is resampled, once. Labels stay in the subject's native grid: the evaluation carries
-them through the composed map (``grid_to_native`` and the network's displacement) in one
-nearest-neighbour interpolation. What is written is described in `pmrnet.data.prepared`.
+The work is done in two stages, each of which is redone only if something changes that it depends
+on: the alignment (`pmrnet.data.alignment`), then the image on the network grid. Only the image is
+resampled, once. Labels stay in the subject's native grid: the evaluation carries them through the
+composed map (``grid_to_native`` and the network's displacement) in one nearest-neighbour
+interpolation. What is written is described in `pmrnet.data.prepared`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,29 +21,29 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-import pmrnet
-from pmrnet.data.affine import AffineSettings, estimate_affine, resample
-from pmrnet.data.batch import run_batch
+from pmrnet.data.affine import AffineSettings, resample
+from pmrnet.data.alignment import align_to_template
+from pmrnet.data.batch import raise_failures, try_batch
 from pmrnet.data.intensity import normalise
-from pmrnet.data.prepared import (
-    PreparedSubject,
-    describe_inputs,
-    is_prepared,
-    write_json,
-    write_prepared,
-)
-from pmrnet.data.template import icbm152, icbm152_volume, network_grid
-from pmrnet.data.volume import Volume, canonical, load_image, load_labels
+from pmrnet.data.label_ids import label_ids
+from pmrnet.data.manifest import write_manifest
+from pmrnet.data.native import Orientation, load_native
+from pmrnet.data.prepared import PreparedSubject, describe_inputs, is_prepared, write_prepared
+from pmrnet.data.room import check_room
+from pmrnet.data.subject_files import SubjectFiles
+from pmrnet.data.template import icbm152, network_grid
+from pmrnet.data.volume import load_labels
 from pmrnet.errors import InputError
 
-Orientation = Callable[[Path, Volume], np.ndarray]
-
-# Raise when the same settings and inputs would give other files than before.
+# Raise when the same settings and inputs would give another image than before.
 FORMAT = 1
 
 # Below this share of the brain inside the template's, the alignment has surely gone wrong. Right
 # ones reach about 0.9, because brain masks keep some of the fluid around the brain.
 POOR_OVERLAP = 0.8
+
+# Bytes that the descriptions of a subject take at most.
+_DESCRIPTIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,35 +76,33 @@ class PrepareSettings:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Volume:
-    return icbm152_volume()
+def _template_brain(shape: tuple[int, int, int]) -> np.ndarray:
+    return icbm152(network_grid(1, shape)) > 0
 
 
 def prepare_subject(
     name: str,
-    image: str | Path,
-    labels: str | Path | None,
+    files: SubjectFiles,
     out: str | Path,
     settings: PrepareSettings | None = None,
     orientation: Orientation | None = None,
 ) -> PreparedSubject:
-    """Align a skull-stripped brain to the template and write it on the network grid.
+    """Align a brain to the template and write it on the network grid.
 
     Parameters
     ----------
     name
         Name of the subject, and of its folder.
-    image
-        Skull-stripped T1 image, zero outside the brain.
-    labels
-        Label map on the same grid, or None.
+    files
+        T1 image; label map and brain mask on the same grid, or None. Without a mask the image is
+        zero outside the brain.
     out
         Folder in which the subject's folder is made.
     settings
         Settings; the defaults if None.
     orientation
         Function of the label file's path and the labels that gives the voxel-to-RAS matrix of
-        both files, for formats without one; the headers' if None.
+        all files, for formats without one; the headers' if None, or if there are no labels.
 
     Returns
     -------
@@ -111,46 +112,53 @@ def prepare_subject(
     Raises
     ------
     InputError
-        If an input cannot be used, or image and labels are not on the same grid.
+        If an input cannot be used, the files are not on the same grid, the brain cannot be
+        aligned, or `out` cannot be written to.
     """
     settings = settings or PrepareSettings()
-    folder = Path(out) / name
-    paths = {"image": Path(image)} | ({} if labels is None else {"labels": Path(labels)})
-    inputs = describe_inputs(paths)
-    if is_prepared(folder, settings.hash(), settings.shape, inputs):
-        return PreparedSubject.load(folder)
-
-    native = load_image(image)
-    if labels is not None:
-        other = load_labels(labels)
-        if other.shape != native.shape or not np.allclose(other.affine, native.affine, atol=1e-3):
-            raise InputError(
-                f"{labels}: expected the grid of the image {image}, {native.shape}, found "
-                f"{other.shape} or another affine; resample the labels to the image's grid."
-            )
-        if orientation is not None:
-            native = Volume(native.data, orientation(Path(labels), other))
-    grid = network_grid(1, settings.shape)
-    template_to_subject = estimate_affine(canonical(native), _template(), settings.affine)
-    aligned = resample(native, grid.affine, grid.shape, template_to_subject, order=1).data
-    brain = aligned != 0
-    if not brain.any():
+    if Path(name).name != name or name in ("", "..") or "\\" in name:
         raise InputError(
-            f"{image}: expected a brain on the template after alignment, found nothing there; "
-            "check that the image is skull-stripped and its header right."
+            f"Subjects: expected names that can be those of folders, found {name!r}; rename it."
         )
-    overlap = float((brain & (icbm152(grid) > 0)).sum() / brain.sum())
+    folder = Path(out) / name
+    paths = {role: getattr(files, role) for role in SubjectFiles._fields}
+    inputs = describe_inputs({r: Path(path) for r, path in paths.items() if path is not None})
+    oriented_by = None if files.labels is None else _name_of(orientation)
+    if is_prepared(folder, settings.hash(), settings.shape, inputs, oriented_by):
+        return PreparedSubject.load(folder)
+    check_room(folder, 4 * math.prod(settings.shape) + _DESCRIPTIONS)
 
+    brain, notices = load_native(files, orientation)
+    alignment = align_to_template(folder, brain, inputs, settings.affine)
+    template_to_subject = np.array(alignment["template_to_subject"])
+    grid = network_grid(1, settings.shape)
+    aligned = resample(brain, grid.affine, grid.shape, template_to_subject, order=1).data
+    inside = aligned != 0
+    if not inside.any():
+        raise InputError(
+            f"{files.image}: expected a brain on the template after alignment, found nothing there;"
+            " check that the image is skull-stripped and its header right."
+        )
+    overlap = float((inside & _template_brain(settings.shape)).sum() / inside.sum())
+    if overlap < POOR_OVERLAP:
+        notices.append(
+            f"only {overlap:.0%} of the brain lies inside the template after alignment; look at "
+            "its image.npy"
+        )
     record = {
         "name": name,
         "grid_to_native": (
-            np.linalg.inv(native.affine) @ template_to_subject @ grid.affine
+            np.linalg.inv(brain.affine) @ template_to_subject @ grid.affine
         ).tolist(),
         "grid_affine": grid.affine.tolist(),
         "spacing": 1,
-        "native_affine": native.affine.tolist(),
-        "native_shape": list(native.shape),
+        "native_affine": brain.affine.tolist(),
+        "native_shape": list(brain.shape),
+        "orientation": oriented_by,
+        "label_ids": None if files.labels is None else label_ids(load_labels(files.labels).data),
+        "affine": {key: value for key, value in alignment.items() if key != "identity"},
         "overlap": overlap,
+        "notices": notices,
         "inputs": inputs,
         "settings": settings.as_dict(),
         "settings_hash": settings.hash(),
@@ -159,7 +167,7 @@ def prepare_subject(
 
 
 def prepare_dataset(
-    subjects: Mapping[str, tuple[Path, Path | None]],
+    subjects: Mapping[str, SubjectFiles],
     out: str | Path,
     settings: PrepareSettings | None = None,
     orientation: Orientation | None = None,
@@ -171,55 +179,52 @@ def prepare_dataset(
     Parameters
     ----------
     subjects
-        Name to image and label paths, as `pmrnet.data.lpba40.find_subjects` gives it.
+        Name to files.
     out
-        Folder for the subjects' folders and ``manifest.json``.
+        Folder for the subjects' folders and ``manifest.json``, which says what they were made from
+        and how (`pmrnet.data.manifest`).
     settings
         Settings; the defaults if None.
     orientation
-        As in `prepare_subject`; for LPBA40, `pmrnet.data.lpba40.label_orientation`.
+        As in `prepare_subject`; a function of a module, so that other processes find it.
     processes
         Number of processes; the number of usable cores if None.
     console
-        Where progress and warnings go; the standard error if None.
+        Where progress and notices go; the standard error if None.
 
     Returns
     -------
     list of PreparedSubject
-        In the order given.
+        In the order of `subjects`.
 
     Raises
     ------
     InputError
-        If an input cannot be used. The others that were running are finished first.
+        If a subject cannot be prepared: as in `prepare_subject` if it is the only one, else after
+        all others are done, with the sentences of the first few that failed.
     """
     settings = settings or PrepareSettings()
     out = Path(out)
-    done = run_batch(
-        "Preparing",
+    title = "Preparing"
+    done, failed = try_batch(
+        title,
         prepare_subject,
-        {
-            name: (name, image, labels, out, settings, orientation)
-            for name, (image, labels) in subjects.items()
-        },
+        {name: (name, files, out, settings, orientation) for name, files in subjects.items()},
         processes,
         console,
-        _notice,
+        _notices,
     )
-    manifest = {
-        "settings": settings.as_dict(),
-        "settings_hash": settings.hash(),
-        "version": pmrnet.__version__,
-        "subjects": list(done),
-    }
-    write_json(out / "manifest.json", manifest)
+    write_manifest(out, settings.as_dict(), settings.hash(), done.values(), failed)
+    raise_failures(title, failed, len(subjects))
     return list(done.values())
 
 
-def _notice(subject: PreparedSubject) -> str | None:
-    if subject.overlap >= POOR_OVERLAP:
+def _notices(subject: PreparedSubject) -> list[str]:
+    return [f"{subject.name}: {notice}." for notice in subject.notices]
+
+
+def _name_of(orientation: Orientation | None) -> str | None:
+    if orientation is None:
         return None
-    return (
-        f"{subject.name}: only {subject.overlap:.0%} of the brain lies inside the template after "
-        "alignment; look at its image.npy."
-    )
+    kind = orientation if hasattr(orientation, "__qualname__") else type(orientation)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,27 +1,37 @@
 """A subject as the networks and the scoring read it: a folder written by the preparation.
 
 A prepared subject is a folder with ``image.npy`` and, written last, ``subject.json``. A folder
-without a complete ``subject.json`` counts as not prepared, so the work can be stopped at any time.
+without a complete ``subject.json``, or with another image than that describes, counts as not
+prepared, so the work can be stopped at any time. Beside them may lie ``affine.json``, the alignment
+(`pmrnet.data.alignment`), and ``image_<n>mm.npy``, coarser images (`pmrnet.data.in_memory`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 import pmrnet
-from pmrnet.data.volume import Volume, file_pair, load_array, load_labels, save_array
+from pmrnet.data.downsampling import downsample
+from pmrnet.data.formats import file_pair
+from pmrnet.data.label_merge import merge_labels
+from pmrnet.data.room import explained_writing
+from pmrnet.data.volume import Volume, load_array, load_labels, save_array
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
+
+# What the content of the files depends on, besides the settings.
+_PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +57,12 @@ class PreparedSubject:
         Share of the aligned brain that lies inside the template's brain.
     spacing
         Voxel size in mm of the network grid that the image is stored on.
+    notices
+        What the preparation found noteworthy: assumptions, contradictions, a poor alignment.
+    label_ids
+        Labels that its label file holds, before any merging.
+    merge
+        Label numbers that `labels` replaces by others.
     """
 
     name: str
@@ -58,10 +74,21 @@ class PreparedSubject:
     labels_path: Path | None
     overlap: float
     spacing: int = 1
+    notices: tuple[str, ...] = ()
+    label_ids: tuple[int, ...] = ()
+    merge: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, folder: str | Path) -> PreparedSubject:
+    def load(cls, folder: str | Path, merge: Mapping[int, int] | None = None) -> PreparedSubject:
         """Read the description of a prepared subject.
+
+        Parameters
+        ----------
+        folder
+            The subject's folder.
+        merge
+            Label number to the number that replaces it in what `labels` gives, all at once; the
+            others stay. The files are left as they are. None replaces none.
 
         Raises
         ------
@@ -82,6 +109,9 @@ class PreparedSubject:
                 overlap=record["overlap"],
                 # Folders from before there was another spacing do not name it.
                 spacing=record.get("spacing", 1),
+                notices=tuple(record.get("notices", ())),
+                label_ids=tuple(record.get("label_ids") or ()),
+                merge=dict(merge or {}),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -115,7 +145,7 @@ class PreparedSubject:
         return downsample(self.image, spacing // self.spacing)
 
     def labels(self) -> Volume:
-        """Labels in the native image grid.
+        """Labels in the native image grid, int32, those of `merge` replaced.
 
         Raises
         ------
@@ -134,59 +164,45 @@ class PreparedSubject:
                 "now, which keeps what is done."
             )
         # The affine of the preparation, which for Analyze is better than the header's.
-        return Volume(load_labels(self.labels_path).data, self.native_affine)
-
-
-def downsample(image: np.ndarray, factor: int) -> np.ndarray:
-    """Smooth against aliasing and keep each `factor`-th voxel, starting with the first.
-
-    Parameters
-    ----------
-    image
-        Array of shape (nx, ny, nz).
-    factor
-        Whole number of voxels per coarse voxel.
-
-    Returns
-    -------
-    ndarray
-        float32 of shape (ceil(nx / factor), ...).
-
-    Raises
-    ------
-    InputError
-        If the factor is not a whole number of at least 1.
-    """
-    if int(factor) != factor or factor < 1:
-        raise InputError(
-            f"Downsampling: expected a whole factor of at least 1, found {factor}; use 2."
-        )
-    factor = int(factor)
-    # 0.35 voxel widths of the coarse grid: 0.7 voxels at a factor of 2.
-    smooth = np.asarray(image, dtype=np.float32)
-    if factor > 1:
-        smooth = ndimage.gaussian_filter(smooth, 0.35 * factor, mode="nearest", truncate=4)
-    return np.ascontiguousarray(smooth[::factor, ::factor, ::factor])
+        data = load_labels(self.labels_path).data
+        return Volume(merge_labels(data, self.merge), self.native_affine)
 
 
 def describe_inputs(paths: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """Absolute path and SHA-256 of each input, by its role (``image``, ``labels``).
+    """Absolute path and SHA-256 of each input, by its role (``image``, ``labels``, ``mask``).
 
     Raises
     ------
     InputError
-        If a file is missing.
+        If a file is missing or may not be read.
     """
     return {role: _describe(path) for role, path in paths.items()}
 
 
+def without_paths(inputs: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Checksums of `describe_inputs` alone: the same files in another place are the same inputs."""
+    return {
+        role: {key: text for key, text in entry.items() if key != "path"}
+        for role, entry in inputs.items()
+    }
+
+
 def _describe(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise InputError(f"{path}: expected an image file, found none there; check the path.")
-    result = {"path": str(path.resolve()), "sha256": _sha256(path)}
-    if (data := file_pair(path)[1]) != path:  # an Analyze header counts together with its voxels
-        result["data_sha256"] = _sha256(data)
-    return result
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: expected an image file, found none there; check the path.")
+        # Not through links: some stores give the files behind them names without an ending.
+        result = {"path": os.path.abspath(path), "sha256": _sha256(path)}
+        # The files of a pair count together, whichever of them is named.
+        for key, part in zip(("header_sha256", "data_sha256"), file_pair(path), strict=True):
+            if part != path:
+                result[key] = _sha256(part)
+        return result
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: expected a file that may be read, found that this user may not; change its "
+            "permissions."
+        ) from error
 
 
 def _sha256(path: Path) -> str:
@@ -195,28 +211,41 @@ def _sha256(path: Path) -> str:
 
 
 def is_prepared(
-    folder: Path, settings_hash: str, shape: tuple[int, int, int], inputs: Mapping[str, Any]
+    folder: Path,
+    settings_hash: str,
+    shape: tuple[int, int, int],
+    inputs: Mapping[str, Any],
+    orientation: str | None = None,
 ) -> bool:
     """Whether the folder holds a complete subject from these inputs and settings.
 
     The same files in another place count as the same inputs; the new place is noted.
+
+    Parameters
+    ----------
+    folder
+        The subject's folder.
+    settings_hash, shape
+        Of the settings, and of the image that they give.
+    inputs
+        What `describe_inputs` gives.
+    orientation
+        Name of what gave the native matrix, if it was not the header.
     """
-
-    def sums(group: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: {n: s for n, s in v.items() if n != "path"} for k, v in group.items()}
-
     try:
         record = json.loads((folder / "subject.json").read_text())
         image = load_array(folder / "image.npy")
         same = record["settings_hash"] == settings_hash
-        same = same and sums(record["inputs"]) == sums(inputs)
-        if not (same and image.shape == shape and image.dtype == np.float32):
+        same = same and record.get("orientation") == orientation
+        same = same and without_paths(record["inputs"]) == without_paths(inputs)
+        same = same and image.shape == shape and image.dtype == np.float32
+        if not (same and record["outputs"] == {"image.npy": _sha256(folder / "image.npy")}):
             return False
-        if record["inputs"] != inputs:
-            write_json(folder / "subject.json", record | {"inputs": inputs})
-        return True
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    if record["inputs"] != inputs:
+        write_json(folder / "subject.json", record | {"inputs": inputs})
+    return True
 
 
 def write_prepared(folder: Path, image: np.ndarray, record: Mapping[str, Any]) -> PreparedSubject:
@@ -225,24 +254,46 @@ def write_prepared(folder: Path, image: np.ndarray, record: Mapping[str, Any]) -
     Parameters
     ----------
     folder
-        The subject's folder; what it held before is replaced.
+        The subject's folder; what it held before is replaced, except its alignment.
     image
         Normalised image on the network grid.
     record
         The entries that `PreparedSubject` reads, ``settings``, ``settings_hash`` and what else is
-        worth noting; the version of the package is added.
+        worth noting; the image's checksum and the versions of packages are added.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to, or is full.
     """
-    _remove_leftovers(folder)
-    # The old description goes first: from here to the end the folder is "not prepared".
-    (folder / "subject.json").unlink(missing_ok=True)
-    save_array(folder / "image.npy", image)
-    write_json(folder / "subject.json", {**record, "version": pmrnet.__version__})
+    with explained_writing(folder, image.nbytes):
+        _remove_leftovers(folder)
+        # The old description goes first: from here to the end the folder is "not prepared".
+        (folder / "subject.json").unlink(missing_ok=True)
+        for coarser in folder.glob("image_*mm.npy"):
+            coarser.unlink()
+    path = save_array(folder / "image.npy", image)
+    outputs = {path.name: _sha256(path)}
+    write_json(folder / "subject.json", {**record, "outputs": outputs, "versions": versions()})
     return PreparedSubject.load(folder)
 
 
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that decide what the preparation writes."""
+    return {"pmrnet": pmrnet.__version__, **{name: metadata.version(name) for name in _PACKAGES}}
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON that people can read, atomically."""
-    atomic_write_text(path, json.dumps(content, indent=1) + "\n")
+    """Write JSON that people can read, atomically.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to, or is full.
+    """
+    text = json.dumps(content, indent=1) + "\n"
+    with explained_writing(path.parent, len(text)):
+        atomic_write_text(path, text)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import keras
@@ -17,7 +18,8 @@ class PairSequence(keras.utils.PyDataset):
     Parameters
     ----------
     images
-        Images of shape (X, Y, Z), float32 in [0, 1], one per subject; kept in memory.
+        Images of shape (X, Y, Z), float32 in [0, 1], one per subject, in memory or mapped from
+        disk; see `pmrnet.data.in_memory`.
     steps
         Batches per epoch.
     seed
@@ -39,6 +41,7 @@ class PairSequence(keras.utils.PyDataset):
         self.seed = seed
         self.batch_size = batch_size
         self.epoch = 0
+        self.seconds = 0.0  #: spent on making batches since `start_at`
         count = len(self.images)
         self.pairs = [(m, f) for m in range(count) for f in range(count) if m != f]
 
@@ -48,6 +51,7 @@ class PairSequence(keras.utils.PyDataset):
     def start_at(self, epoch: int) -> None:
         """Go on with the pairs of this epoch (0-based)."""
         self.epoch = epoch
+        self.seconds = 0.0
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's pairs."""
@@ -60,7 +64,9 @@ class PairSequence(keras.utils.PyDataset):
         return self.pairs[order[offset]]
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray]]:
+        started = time.perf_counter()
         first = (self.epoch * self.steps + index) * self.batch_size
         pairs = [self.pair(first + i) for i in range(self.batch_size)]
         moving, fixed = (np.stack([self.images[pair[i]] for pair in pairs]) for i in (0, 1))
+        self.seconds += time.perf_counter() - started
         return ({"moving": moving[..., None], "fixed": fixed[..., None]},)

@@ -28,3 +28,8 @@ class EpochPosition(keras.callbacks.Callback):
         """Place and restart."""
         self.sequence.start_at(epoch)
         self.model.sampler.reset(self.seed, epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Log `input_seconds`, what making the epoch's batches took."""
+        if logs is not None:
+            logs["input_seconds"] = self.sequence.seconds

@@ -14,6 +14,8 @@ import numpy as np
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 
+_SCORES = {"val_dice": "validation Dice", "val_similarity": "validation similarity"}
+
 
 class Progress(keras.callbacks.Callback):
     """Print progress in a form that reads well on a terminal and in a log file.
@@ -24,11 +26,13 @@ class Progress(keras.callbacks.Callback):
         Length of the stage and of an epoch.
     stage
         Its name.
+    score
+        Key of the validation score in the logs.
     """
 
-    def __init__(self, epochs: int, steps: int, stage: str) -> None:
+    def __init__(self, epochs: int, steps: int, stage: str, score: str = "val_dice") -> None:
         super().__init__()
-        self.epochs, self.steps, self.stage = epochs, steps, stage
+        self.epochs, self.steps, self.stage, self.score = epochs, steps, stage, score
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the clock."""
@@ -44,7 +48,7 @@ class Progress(keras.callbacks.Callback):
         print(
             f"{self.stage}  step {(epoch + 1) * self.steps}/{self.epochs * self.steps}  "
             f"loss {logs.get('loss', float('nan')):.3f}  "
-            f"validation Dice {logs.get('val_dice', float('nan')):.4f}  "
+            f"{_SCORES[self.score]} {logs.get(self.score, float('nan')):.4f}  "
             f"{per_step:.2f} s/step  {_clock(left)} left",
             file=sys.stderr,
             flush=True,

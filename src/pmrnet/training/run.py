@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from pmrnet.config import Experiment, Stage
+from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
@@ -18,9 +19,11 @@ from pmrnet.nn.build import build_network
 from pmrnet.nn.objective import Objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
+from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
+from pmrnet.training.similarity import ValidationSimilarity
 from pmrnet.training.validation import ValidationDice, validation_labels
 from pmrnet.weights import save_weights
 
@@ -108,7 +111,7 @@ def _run_stage(
         return
     stage_folder.mkdir(parents=True, exist_ok=True)
     sequence = PairSequence(
-        [subjects[s].image_at(stage.spacing) for s in protocol.train],
+        load_images([subjects[s] for s in protocol.train], stage.spacing),
         steps=stage.validate_every,
         seed=experiment.seed,
     )
@@ -120,8 +123,7 @@ def _run_stage(
     )
     # Built now, since a backup can only restore the state of an optimizer that has one.
     network.optimizer.build(network.trainable_variables)
-    validated = {s: subjects[s] for s in protocol.validation}
-    scoring = max(s.spacing for s in experiment.stages)
+    validation = _validation(stage, name, experiment, protocol, subjects, folder)
     started = time.time()
     network.fit(
         sequence,
@@ -131,16 +133,8 @@ def _run_stage(
         callbacks=[
             StopOnNaN(),
             EpochPosition(sequence, experiment.seed),
-            ValidationDice(
-                {s: subject.image_at(stage.spacing) for s, subject in validated.items()},
-                validation_labels(validated, scoring),
-                protocol.pairs("validation"),
-                list(protocol.labels),
-                folder,
-                {"stage": name, "spacing": stage.spacing},
-                stride=scoring // stage.spacing,
-            ),
-            Progress(stage.epochs, stage.validate_every, name),
+            validation,
+            Progress(stage.epochs, stage.validate_every, name, validation.key),
             EpochLog(stage_folder / "log.csv"),
             keras.callbacks.TensorBoard(str(folder / "tensorboard" / name), write_graph=False),
             # Last, so that a kill repeats an epoch that was logged rather than lose one's log.
@@ -154,6 +148,29 @@ def _run_stage(
         "seconds_since_last_start": round(time.time() - started, 1),
     }
     atomic_write_text(done, json.dumps(record, indent=1) + "\n")
+
+
+def _validation(
+    stage: Stage,
+    name: str,
+    experiment: Experiment,
+    protocol: Protocol,
+    subjects: Mapping[str, PreparedSubject],
+    folder: Path,
+) -> KeepBest:
+    """What chooses the best weights: Dice where there are labels, else likeness."""
+    validated = {s: subjects[s] for s in protocol.validation}
+    images = {s: subject.image_at(stage.spacing) for s, subject in validated.items()}
+    pairs = protocol.pairs("validation")
+    record = {"stage": name, "spacing": stage.spacing}
+    # All stages are scored on the coarsest one's grid, so that their scores compare.
+    scoring = max(s.spacing for s in experiment.stages)
+    stride = scoring // stage.spacing
+    if protocol.labels:
+        labels = validation_labels(validated, scoring)
+        return ValidationDice(images, labels, pairs, list(protocol.labels), folder, record, stride)
+    compared = {s: subject.image_at(scoring) for s, subject in validated.items()}
+    return ValidationSimilarity(images, compared, pairs, folder, record, stride)
 
 
 def _optimizer(stage: Stage) -> keras.optimizers.Optimizer:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from pmrnet.data.prepared import PreparedSubject
-from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.metrics import dice_per_label
+from pmrnet.training.keep_best import KeepBest, as_batch
 
 
 def labels_on_grid(
@@ -61,7 +58,7 @@ def warp_labels(labels: np.ndarray, displacement: np.ndarray) -> np.ndarray:
     return labels[tuple(index)]
 
 
-class ValidationDice(keras.callbacks.Callback):
+class ValidationDice(KeepBest):
     """At each epoch's end, score the validation pairs and keep the weights if they are the best.
 
     Adds `val_dice` to the epoch's logs: mean over pairs of the mean over labels, at the training
@@ -84,6 +81,8 @@ class ValidationDice(keras.callbacks.Callback):
         resolutions are scored alike.
     """
 
+    key = "val_dice"
+
     def __init__(
         self,
         images: dict[str, np.ndarray],
@@ -94,25 +93,16 @@ class ValidationDice(keras.callbacks.Callback):
         record: dict[str, object],
         stride: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(folder, record)
         self.images, self.labels, self.pairs = images, labels, list(pairs)
-        self.scored, self.folder = list(scored), Path(folder)
-        self.record, self.stride = dict(record), stride
-
-    @property
-    def best(self) -> float:
-        """Best Dice so far; it survives a kill since it is read from disk."""
-        try:
-            return json.loads((self.folder / "best.json").read_text())["val_dice"]
-        except FileNotFoundError:
-            return -np.inf
+        self.scored, self.stride = list(scored), stride
 
     def score(self) -> float:
         """Mean Dice over the pairs with the current weights."""
         values = []
         for moving, fixed in self.pairs:
             outputs = self.model.predict_on_batch(
-                {"moving": _batch(self.images[moving]), "fixed": _batch(self.images[fixed])}
+                {"moving": as_batch(self.images[moving]), "fixed": as_batch(self.images[fixed])}
             )
             every = slice(None, None, self.stride)
             displacement = outputs["displacement"][0][every, every, every] / self.stride
@@ -121,20 +111,3 @@ class ValidationDice(keras.callbacks.Callback):
                 np.nanmean(list(dice_per_label(moved, self.labels[fixed], self.scored).values()))
             )
         return float(np.mean(values))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Score, log and keep the best."""
-        started = time.perf_counter()
-        dice = self.score()
-        if logs is not None:
-            logs["val_dice"] = dice
-            logs["val_seconds"] = time.perf_counter() - started
-        if dice > self.best:
-            with atomic_path(self.folder / "best.weights.h5") as temporary:
-                self.model.save_weights(temporary)
-            record = {"val_dice": dice, **self.record, "epoch": epoch + 1}
-            atomic_write_text(self.folder / "best.json", json.dumps(record, indent=1) + "\n")
-
-
-def _batch(image: np.ndarray) -> np.ndarray:
-    return np.asarray(image, dtype=np.float32)[None, ..., None]

@@ -1,0 +1,196 @@
+"""`register` and what works on its results: `apply`, `points`, `compose`, `inverse`, ..."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+    from pmrnet.transforms import Transform
+
+_CHAIN = (
+    "transform file, or folder of a registration; `inverse:` before it for the way back; several "
+    "are a chain, the one nearest to the fixed image first"
+)
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    """Add these commands to the parser."""
+    register = _add(commands, "register", "register two brains, in native space", _register)
+    register.add_argument("moving", type=Path)
+    register.add_argument("fixed", type=Path)
+    register.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
+    for role in ("moving", "fixed"):
+        register.add_argument(f"--{role}-mask", type=Path, help="brain mask, if not stripped")
+        register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
+    register.add_argument("--weights", help="shipped name or JSON file")
+    register.add_argument(
+        "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
+    )
+    register.add_argument("--no-report", action="store_true")
+    register.add_argument("--no-uncertainty", action="store_true")
+    register.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
+    apply = _add(commands, "apply", "move an image or a label map", _apply)
+    apply.add_argument("image", type=Path)
+    apply.add_argument("--reference", type=Path, required=True, help="fixed image: the grid")
+    apply.add_argument("--labels", action="store_true", help="nearest neighbour, type kept")
+    apply.add_argument("--fill", type=float, default=0.0, help="value outside the image (0)")
+
+    points = _add(commands, "points", "move points or a surface (CSV, GIFTI, VTK)", _points)
+    points.add_argument("points", type=Path)
+    points.add_argument("--lps", action="store_true", help="CSV in ITK's LPS millimetres")
+
+    compose = _add(commands, "compose", "make one transform of a chain", _compose)
+    inverse = _add(commands, "inverse", "invert a transform or a chain", _inverse)
+    jacobian = _add(commands, "jacobian", "determinant of a transform's Jacobian", _jacobian)
+    for command in (compose, inverse, jacobian):
+        command.add_argument("--reference", type=Path, required=True, help="image: the grid")
+    for command in (compose, inverse):
+        command.add_argument("--format", default="itk", choices=("itk", "fsl", "x5", "voxel"))
+        command.add_argument("--moving", type=Path, help="moving image; FSL's format needs it")
+    for command in (apply, points, compose, inverse, jacobian):
+        command.add_argument("--transform", nargs="+", required=True, metavar="T", help=_CHAIN)
+        command.add_argument("-o", "--output", type=Path, required=True)
+        command.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _add(
+    commands: argparse._SubParsersAction, name: str, text: str, run: object
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    return command
+
+
+def _register(options: argparse.Namespace) -> None:
+    from pmrnet.registration import DEFAULT_WEIGHTS, register
+    from pmrnet.registration_files import check_folder
+
+    check_folder(options.out, options.overwrite)  # before the work, not after it
+    registration = register(
+        options.moving,
+        options.fixed,
+        moving_mask=options.moving_mask,
+        fixed_mask=options.fixed_mask,
+        weights=options.weights or DEFAULT_WEIGHTS,
+    )
+    out = registration.save(
+        options.out,
+        format=options.format,
+        moving_labels=options.moving_labels,
+        fixed_labels=options.fixed_labels,
+        report=not options.no_report,
+        uncertainty=not options.no_uncertainty,
+        overwrite=options.overwrite,
+    )
+    print(f"results: {out}")
+
+
+def _load(path: Path) -> nib.spatialimages.SpatialImage:
+    from pmrnet.image_files import open_image
+
+    return open_image(path)
+
+
+def _chain(options: argparse.Namespace, **images: Any) -> Transform:
+    from pmrnet.transforms import load_chain
+
+    return load_chain(options.transform, **images)
+
+
+def _new(options: argparse.Namespace) -> Path:
+    from pmrnet.errors import InputError
+
+    if options.output.exists() and not options.overwrite:
+        raise InputError(
+            f"{options.output}: expected a new file, found one of that name; give another, or say "
+            "--overwrite."
+        )
+    return options.output
+
+
+def _apply(options: argparse.Namespace) -> None:
+    from pmrnet.errors import InputError
+    from pmrnet.image_files import write_image
+    from pmrnet.transforms import apply_to_image, check_labels, looks_like_labels
+
+    output = _new(options)
+    image, reference = _load(options.image), _load(options.reference)
+    if options.labels:
+        check_labels(image)
+    elif looks_like_labels(image):
+        raise InputError(
+            f"{options.image}: expected an image to interpolate, found what looks like a label "
+            "map; say --labels."
+        )
+    transform = _chain(options, fixed=reference, moving=image)
+    order = 0 if options.labels else 1
+    write_image(output, apply_to_image(transform, image, reference, order, options.fill))
+    print(f"moved: {output}")
+
+
+def _points(options: argparse.Namespace) -> None:
+    from pmrnet.transforms import move_points_file
+
+    output = _new(options)
+    moved = move_points_file(
+        _chain(options), options.points, output, lps=options.lps, overwrite=options.overwrite
+    )
+    assumed = f" ({moved.assumed})" if moved.assumed else ""
+    print(f"moved {moved.count} points by up to {moved.largest_mm:.1f} mm: {output}{assumed}")
+
+
+def _compose(options: argparse.Namespace) -> None:
+    from pmrnet.transforms import write
+
+    reference = _load(options.reference)
+    moving = None if options.moving is None else _load(options.moving)
+    transform = _chain(options, fixed=reference, moving=moving)
+    write(
+        transform,
+        options.output,
+        options.format,
+        fixed=reference,
+        moving=moving,
+        overwrite=options.overwrite,
+    )
+    print(f"transform: {options.output}")
+
+
+def _inverse(options: argparse.Namespace) -> None:
+    from pmrnet.transforms import invert, round_trip_error, write
+
+    reference = _load(options.reference)
+    moving = None if options.moving is None else _load(options.moving)
+    transform = _chain(options, fixed=moving, moving=reference)
+    inverse = invert(transform, reference.shape[:3], reference.affine)
+    write(
+        inverse,
+        options.output,
+        options.format,
+        fixed=reference,
+        moving=moving,
+        overwrite=options.overwrite,
+    )
+    error = float(round_trip_error(transform, inverse).max())
+    print(f"transform: {options.output}; there and back differ by {error:.3f} mm at most")
+
+
+def _jacobian(options: argparse.Namespace) -> None:
+    import nibabel as nib
+    import numpy as np
+
+    from pmrnet.image_files import write_image
+    from pmrnet.transforms import jacobian_determinant, to_dense
+
+    output = _new(options)
+    reference = _load(options.reference)
+    dense = to_dense(_chain(options, fixed=reference), reference.shape[:3], reference.affine)
+    determinant = jacobian_determinant(dense).astype(np.float32)
+    write_image(output, nib.Nifti1Image(determinant, reference.affine))
+    folded = float((determinant <= 0).mean())
+    print(f"determinant: {output}; {100 * folded:.4f} % of the voxels fold")

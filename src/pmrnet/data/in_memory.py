@@ -1,0 +1,83 @@
+"""Images of many subjects for training: in memory where they fit, else mapped from disk."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pmrnet.data.prepared import PreparedSubject
+from pmrnet.data.volume import load_array, save_array
+from pmrnet.errors import InputError
+
+# The network and its gradients need the rest.
+_SHARE = 4
+
+
+def load_images(
+    subjects: Iterable[PreparedSubject], spacing: int, budget_bytes: int | None = None
+) -> list[np.ndarray]:
+    """Images of several subjects on the network grid of a spacing.
+
+    All of them are held in memory if they fit into the budget. Otherwise all are mapped from disk:
+    the stored images at their own spacing, coarser ones from files ``image_<spacing>mm.npy`` that
+    are made beside them once.
+
+    Parameters
+    ----------
+    subjects
+        Prepared subjects.
+    spacing
+        Voxel size in mm, a whole multiple of the stored images'.
+    budget_bytes
+        Memory that the images may take; a quarter of what the machine has available if None.
+
+    Returns
+    -------
+    list of ndarray
+        float32 arrays in the order of the subjects, to be read only.
+
+    Raises
+    ------
+    InputError
+        If an image is missing or has another spacing, or a coarser one cannot be written.
+    """
+    subjects = list(subjects)
+    budget = available_memory() // _SHARE if budget_bytes is None else budget_bytes
+    if sum(4 * math.prod(_shape_at(subject, spacing)) for subject in subjects) > budget:
+        return [_mapped(subject, spacing) for subject in subjects]
+    return [np.array(subject.image_at(spacing), dtype=np.float32) for subject in subjects]
+
+
+def available_memory() -> int:
+    """Bytes of memory that new work can have; 0 where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
+def _shape_at(subject: PreparedSubject, spacing: int) -> tuple[int, ...]:
+    return tuple(math.ceil(n * subject.spacing / spacing) for n in subject.image.shape)
+
+
+def _mapped(subject: PreparedSubject, spacing: int) -> np.ndarray:
+    if spacing == subject.spacing:
+        return subject.image
+    path = subject.folder / f"image_{spacing:g}mm.npy"
+    try:
+        image = load_array(path)
+        if image.shape == _shape_at(subject, spacing) and image.dtype == np.float32:
+            return image
+    except InputError:
+        pass  # not made yet, or broken
+    return load_array(save_array(path, subject.image_at(spacing)))

@@ -1,0 +1,82 @@
+"""A subject's files brought together: one brain in its own grid, and what was noticed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pmrnet.data.placement import axis_codes, check_affine, check_same_grid
+from pmrnet.data.subject_files import SubjectFiles
+from pmrnet.data.volume import Volume, load_image, load_labels
+from pmrnet.data.whole_head import refuse_whole_head
+from pmrnet.errors import InputError
+
+#: function of the label file's path and the labels that gives the voxel-to-RAS matrix of the grid
+Orientation = Callable[[Path, Volume], np.ndarray]
+
+
+def load_native(
+    files: SubjectFiles, orientation: Orientation | None = None
+) -> tuple[Volume, list[str]]:
+    """Read and check a subject's files.
+
+    Parameters
+    ----------
+    files
+        Image, and perhaps labels and brain mask.
+    orientation
+        Gives the matrix of the grid from the labels, for formats or headers that do not tell.
+
+    Returns
+    -------
+    Volume
+        The image, zero outside the mask if there is one, with the matrix that `orientation` gives.
+    list of str
+        Notices: what was assumed, and where labels and header contradict each other.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, labels or mask are not on the image's grid, or the image is not
+        that of a brain alone and there is no mask.
+    """
+    image = load_image(files.image)
+    if files.mask is None:
+        refuse_whole_head(files.image, image)
+    else:
+        mask = load_image(files.mask)
+        check_same_grid(files.mask, mask, files.image, image)
+        image = replace(image, data=np.where(mask.data > 0, image.data, 0))
+    values = image.data[image.data != 0]
+    if values.size == 0 or values.min() == values.max():
+        found = "only zeros" if values.size == 0 else f"only the value {values[0]:g}"
+        where = "it" if files.mask is None else f"the mask {files.mask}"
+        raise InputError(
+            f"{files.image}: expected a brain with contrast inside {where}, found {found}; give "
+            "the T1 image and a mask that belongs to it."
+        )
+    notices = []
+    if files.labels is not None:
+        labels = load_labels(files.labels)
+        check_same_grid(files.labels, labels, files.image, image)
+        if orientation is not None:
+            return _oriented(image, files.labels, orientation(files.labels, labels))
+    if image.assumed:
+        notices.append(f"{files.image}: {image.assumed}; look whether left and right are right")
+    return image, notices
+
+
+def _oriented(image: Volume, path: Path, affine: np.ndarray) -> tuple[Volume, list[str]]:
+    """Image with the matrix that its labels show, and a notice where the header says otherwise."""
+    shown = check_affine(affine, f"{path}, orientation by its labels")
+    header, labels = axis_codes(image.affine), axis_codes(shown)
+    notices = []
+    if header != labels:
+        notices.append(
+            f"{path}: the labels show voxel axes that point to {labels}, where the header says or "
+            f"is taken to say {header}; the labels are believed"
+        )
+    return Volume(image.data, shown), notices

@@ -1,0 +1,82 @@
+"""Images with their headers: opened with every check, written all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from pmrnet.data.formats import check_file, ending_of
+from pmrnet.data.placement import check_affine
+from pmrnet.data.room import explained_writing
+from pmrnet.data.volume import load_image
+from pmrnet.errors import InputError
+from pmrnet.files import atomic_path
+from pmrnet.transforms.reading import explained_reading
+
+_WRITTEN = (".nii.gz", ".nii", ".mgz", ".mgh")
+
+
+def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
+    """Open an image of three axes or more, with the type and header of its file.
+
+    Parameters
+    ----------
+    path
+        NIfTI, MGH, Analyze or ``.npz`` file. What nibabel cannot open as it stands, such as an
+        ``.npz`` or LONI's pairs, is read as `pmrnet.data.volume.load_image` does.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, not what its ending says, or no such image.
+    """
+    path = Path(path)
+    check_file(path)
+    image = None
+    if ending_of(path) in (".nii", ".nii.gz", ".mgh", ".mgz"):
+        with explained_reading(path, "a readable image"):
+            image = nib.load(path)
+            data = np.asanyarray(image.dataobj)
+        if data.dtype.kind not in "biuf" or data.ndim < 3 or min(data.shape) < 1:
+            raise InputError(
+                f"{path}: expected real numbers on three axes or more, found {data.dtype} of the "
+                f"shape {data.shape}; give an image of the brain."
+            )
+        check_affine(image.affine, str(path))
+        return image
+    volume = load_image(path)
+    return nib.Nifti1Image(volume.data, volume.affine)
+
+
+def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path:
+    """Write an image, all of it or nothing.
+
+    Raises
+    ------
+    InputError
+        If the name has none of the endings ``.nii.gz``, ``.nii``, ``.mgz``, ``.mgh``, or the folder
+        cannot be written to.
+    """
+    path = Path(path)
+    if not path.name.endswith(_WRITTEN):
+        raise InputError(
+            f"{path}: expected a name ending in {', '.join(_WRITTEN)}, found "
+            f"{path.suffix or 'no ending'}; rename the output."
+        )
+    size = int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    with explained_writing(path.parent, size), atomic_path(path) as temporary:
+        if path.name.endswith((".mgz", ".mgh")):
+            image = nib.MGHImage(_for_mgh(np.asanyarray(image.dataobj)), image.affine)
+        nib.save(image, temporary)
+    return path
+
+
+def _for_mgh(data: np.ndarray) -> np.ndarray:
+    """Values in a type that MGH has."""
+    if data.dtype in (np.uint8, np.int16, np.int32, np.float32):
+        return data
+    if data.dtype.kind in "iu" and np.abs(data).max(initial=0) <= np.iinfo(np.int32).max:
+        return data.astype(np.int32)
+    return data.astype(np.float32)

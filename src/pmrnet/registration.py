@@ -1,0 +1,179 @@
+"""Registration of any two brains: native geometry in, native geometry out.
+
+import pmrnet
+r = pmrnet.register("moving.nii.gz", "fixed.nii.gz")
+r.moved, r.forward, r.inverse, r.uncertainty
+r.save("out")
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+
+from pmrnet.aligned_brain import AlignedBrain, Image, align_brain
+from pmrnet.composition import native_displacement
+from pmrnet.transforms import AffineTransform, DenseTransform, apply_to_image, jacobian_determinant
+
+if TYPE_CHECKING:
+    from pmrnet.network_field import NetworkField
+
+#: weights that are used unless others are named
+DEFAULT_WEIGHTS = "lpba40-pmrnet"
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """What `register` found; images and transforms are in the spaces of the files given.
+
+    Attributes
+    ----------
+    fixed, moving
+        The two brains and their alignment to the network grid.
+    field
+        Velocity and displacement on the network grid.
+    weights
+        Description of the weights: name, SHA-256, training.
+    seconds
+        Time taken by each step.
+    """
+
+    fixed: AlignedBrain
+    moving: AlignedBrain
+    field: NetworkField
+    weights: dict[str, Any]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def forward(self) -> DenseTransform:
+        """Transform from fixed to moving space: it resamples the moving image; RAS mm."""
+        placed = self.fixed.placement, self.moving.placement
+        u = native_displacement(*placed, self.field.displacement)
+        return DenseTransform(u, self.fixed.brain.affine)
+
+    @cached_property
+    def inverse(self) -> DenseTransform:
+        """Transform from moving to fixed space, by the negated velocity; RAS mm.
+
+        It resamples the fixed image, and takes points of the moving anatomy to the fixed one.
+        """
+        placed = self.moving.placement, self.fixed.placement
+        u = native_displacement(*placed, self.field.inverse_displacement)
+        return DenseTransform(u, self.moving.brain.affine)
+
+    @cached_property
+    def affine(self) -> AffineTransform:
+        """The affine part alone, from fixed to moving space; RAS mm."""
+        fixed, moving = self.fixed.placement, self.moving.placement
+        return AffineTransform(
+            (moving.affine @ moving.grid_to_native)
+            @ np.linalg.inv(fixed.affine @ fixed.grid_to_native)
+        )
+
+    @cached_property
+    def moved(self) -> nib.Nifti1Image:
+        """Moving image on the fixed image's grid, linearly interpolated once, in its own type."""
+        return apply_to_image(self.forward, self.moving.image, self.fixed.image)
+
+    @cached_property
+    def moved_back(self) -> nib.Nifti1Image:
+        """Fixed image on the moving image's grid."""
+        return apply_to_image(self.inverse, self.fixed.image, self.moving.image)
+
+    @cached_property
+    def uncertainty(self) -> nib.Nifti1Image:
+        """Standard deviation of the displacement, mm, on the fixed grid; see `network_field`."""
+        deviation = self.fixed.on_native_grid(self.field.standard_deviation())
+        return nib.Nifti1Image(deviation, self.fixed.brain.affine)
+
+    @cached_property
+    def jacobian(self) -> nib.Nifti1Image:
+        """Determinant of the forward transform's Jacobian on the fixed grid; below 0 it folds."""
+        determinant = jacobian_determinant(self.forward)
+        return nib.Nifti1Image(determinant.astype(np.float32), self.fixed.brain.affine)
+
+    @cached_property
+    def round_trip_error(self) -> dict[str, float]:
+        """Distance in mm of points of the fixed brain from where forward and inverse take them."""
+        inside = np.argwhere(self.fixed.brain.data != 0)
+        step = max(1, len(inside) // 20_000)
+        points = nib.affines.apply_affine(self.fixed.brain.affine, inside[::step])
+        back = self.inverse.map_points(self.forward.map_points(points))
+        distance = np.linalg.norm(back - points, axis=1)
+        return {
+            "mean_mm": float(distance.mean()),
+            "p99_mm": float(np.percentile(distance, 99)),
+            "max_mm": float(distance.max()),
+        }
+
+    def save(self, folder: str | PathLike, **options: Any) -> Path:
+        """Write images, transforms, metrics and report; see `pmrnet.registration_files.save`."""
+        from pmrnet.registration_files import save
+
+        return save(self, Path(folder), **options)
+
+
+def register(
+    moving: Image,
+    fixed: Image,
+    *,
+    moving_mask: Image | None = None,
+    fixed_mask: Image | None = None,
+    weights: str | PathLike = DEFAULT_WEIGHTS,
+) -> Registration:
+    """Register two T1 brains.
+
+    Each brain is aligned to the ICBM152 template by an affine map, the network finds the
+    deformation between the two there, and everything is composed into one transform between the
+    two native spaces.
+
+    Parameters
+    ----------
+    moving, fixed
+        Path of a NIfTI, MGZ, Analyze or npz file, a nibabel image, or a pair (array, affine) with
+        the 4x4 voxel-to-RAS matrix in mm. Skull-stripped, unless there is a mask.
+    moving_mask, fixed_mask
+        Brain masks on the grids of their images.
+    weights
+        Name of shipped weights, or path of a weights JSON.
+
+    Returns
+    -------
+    Registration
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used; the sentence says why and what to do.
+
+    Examples
+    --------
+    >>> import pmrnet
+    >>> r = pmrnet.register("moving.nii.gz", "fixed.nii.gz")  # doctest: +SKIP
+    >>> r.save("out")  # doctest: +SKIP
+    """
+    from pmrnet.network_field import load_field_model
+
+    started = time.perf_counter()
+    aligned = [
+        align_brain(image, mask, role)
+        for image, mask, role in (
+            (moving, moving_mask, "moving image"),
+            (fixed, fixed_mask, "fixed image"),
+        )
+    ]
+    seconds = {"affine": time.perf_counter() - started}
+    started = time.perf_counter()
+    model = load_field_model(weights)
+    seconds["load"] = time.perf_counter() - started
+    started = time.perf_counter()
+    found = model.field(aligned[0].network_image, aligned[1].network_image)
+    seconds["network"] = time.perf_counter() - started
+    return Registration(aligned[1], aligned[0], found, model.description, seconds)

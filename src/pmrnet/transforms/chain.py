@@ -1,0 +1,115 @@
+"""Several transforms one after the other, and one field that stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import ArrayLike, NDArray
+
+from pmrnet.errors import InputError
+from pmrnet.transforms.dense import DenseTransform
+from pmrnet.transforms.transform import Transform, check_grid, check_points
+
+# Points worked on at a time: some 100 MB of coordinates and what is made of them.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """T(x) = t_n(... t_2(t_1(x))).
+
+    Parameters
+    ----------
+    transforms
+        t_1 to t_n, the one nearest to the fixed image first; chains among them are opened.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+
+    transforms: Sequence[Transform]
+
+    def __post_init__(self) -> None:
+        members: list[Transform] = []
+        for transform in self.transforms:
+            members.extend(transform.transforms if isinstance(transform, Chain) else [transform])
+        if not members:
+            raise InputError("Chain: expected one transform or more, found none; name them.")
+        object.__setattr__(self, "transforms", tuple(members))
+
+    def map_points(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Points (n, 3) of the fixed space in RAS mm, to the moving space."""
+        points = check_points(points)
+        for transform in self.transforms:
+            points = transform.map_points(points)
+        return points
+
+
+def slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
+    """Parts of a grid along its last axis, each small enough to be worked on in memory."""
+    thickness = max(1, _BLOCK // (shape[0] * shape[1]))
+    for start in range(0, shape[2], thickness):
+        yield slice(start, min(start + thickness, shape[2]))
+
+
+def voxel_centres(shape: tuple[int, int, int], affine: NDArray, slab: slice) -> NDArray[np.float64]:
+    """Voxel centres of a slab of a grid in RAS mm, shape (X, Y, thickness, 3)."""
+    indices = np.indices((*shape[:2], slab.stop - slab.start), dtype=np.float64)
+    indices[2] += slab.start
+    return apply_affine(affine, np.moveaxis(indices, 0, -1))
+
+
+def map_slab(
+    transform: Transform, shape: tuple[int, int, int], affine: NDArray, slab: slice
+) -> NDArray[np.float64]:
+    """Where a transform takes the voxel centres of a slab: RAS mm, (X, Y, thickness, 3)."""
+    centres = voxel_centres(shape, affine, slab)
+    members = list(transform.transforms) if isinstance(transform, Chain) else [transform]
+    first = members[0]
+    # A field on this very grid needs no interpolation: faster, and free of rounding.
+    if (
+        isinstance(first, DenseTransform)
+        and first.shape == shape
+        and np.allclose(first.affine, affine, rtol=0, atol=1e-6)
+    ):
+        centres += first.displacement[:, :, slab]
+        members = members[1:]
+    points = centres.reshape(-1, 3)
+    for member in members:
+        points = member.map_points(points)
+    return points.reshape(centres.shape)
+
+
+def to_dense(transform: Transform, shape: tuple[int, ...], affine: ArrayLike) -> DenseTransform:
+    """One displacement field in place of a transform, so that images are interpolated once.
+
+    Parameters
+    ----------
+    transform
+        Any, mostly a `Chain`.
+    shape
+        Voxels of the grid along each axis; those after the third are left out.
+    affine
+        4x4 matrix from its voxel indices to RAS mm of the fixed space.
+
+    Returns
+    -------
+    DenseTransform
+        Exact at the voxel centres; between them it is interpolated.
+
+    Raises
+    ------
+    InputError
+        If the grid is no 3-D grid.
+    """
+    shape, affine = check_grid(shape, affine, "Grid of the displacement field")
+    components = np.empty((3, *shape), np.float32)
+    for slab in slabs(shape):
+        moved = map_slab(transform, shape, affine, slab) - voxel_centres(shape, affine, slab)
+        components[..., slab] = np.moveaxis(moved, -1, 0)
+    return DenseTransform(np.moveaxis(components, 0, -1), affine)

@@ -1,0 +1,143 @@
+"""Displacement fields as NIfTI images: ITK's with LPS vectors, and FSL's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from pmrnet.data.formats import check_file
+from pmrnet.data.placement import check_header
+from pmrnet.errors import InputError
+from pmrnet.transforms.dense import DenseTransform
+from pmrnet.transforms.reading import explained_reading
+from pmrnet.transforms.transform import LPS
+
+_DISPLACEMENT_VECTOR, _VECTOR = 1006, 1007
+# By which entries the product of the direction matrix and its transpose may differ from the
+# identity for ITK to read the grid: it reads 1e-4 and refuses 5e-4.
+_PERPENDICULAR = 1e-4
+
+
+def is_itk_image(path: Path) -> bool:
+    """Whether the NIfTI file has the five axes of ITK's fields, rather than FSL's four.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no NIfTI file.
+    """
+    with explained_reading(path, "a displacement field"):
+        check_file(path)
+        return len(nib.load(path).shape) == 5
+
+
+def read_itk_image(path: Path) -> DenseTransform:
+    """Read a displacement field as ITK, ANTs and 3D Slicer write it.
+
+    Parameters
+    ----------
+    path
+        NIfTI file of shape (X, Y, Z, 1, 3): vectors in LPS mm under intent 1007, or in RAS mm
+        under intent 1006, which is how ITK reads the two.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, has another shape or intent, places its voxels in two
+        ways, or a vector is not finite.
+    """
+    with explained_reading(path, "a displacement field of ITK"):
+        check_file(path)
+        image = nib.load(path)
+        shape, intent = image.shape, int(image.header["intent_code"])
+        if len(shape) != 5 or shape[3:] != (1, 3):
+            raise InputError(
+                f"{path}: expected a displacement field of shape (X, Y, Z, 1, 3), found {shape}; "
+                "give the field that the registration wrote, not an image."
+            )
+        if intent not in (_VECTOR, _DISPLACEMENT_VECTOR):
+            raise InputError(
+                f"{path}: expected vectors (NIfTI intent 1007), found intent {intent}; if they are "
+                "displacements in LPS mm, set the intent."
+            )
+        check_header(image.header, _header_block(path, image.header), shape[:3], str(path))
+        field = np.asarray(image.dataobj)[:, :, :, 0].astype(np.float32)
+        if intent == _VECTOR:
+            field[..., :2] *= -1
+        return DenseTransform(field, image.affine)
+
+
+def itk_image(transform: DenseTransform, path: Path) -> nib.Nifti1Image:
+    """Field as ITK would write it: header and values.
+
+    Parameters
+    ----------
+    transform
+        The field; its grid becomes qform and sform.
+    path
+        The file that it will be written to, for messages.
+
+    Raises
+    ------
+    InputError
+        If the axes of the grid are not perpendicular, which ITK cannot express.
+    """
+    sides = transform.affine[:3, :3] / np.linalg.norm(transform.affine[:3, :3], axis=0)
+    if not np.allclose(sides.T @ sides, np.eye(3), atol=_PERPENDICULAR):
+        raise InputError(
+            f"{path}: expected a grid with perpendicular axes, found the sheared affine "
+            f"{transform.affine.tolist()}, which ITK cannot express; write the format x5, fsl or "
+            "voxel, or resample the fixed image first."
+        )
+    data = transform.displacement[:, :, :, None] * np.diag(LPS)[:3].astype(np.float32)
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.float32)
+    header.set_data_shape(data.shape)
+    header["intent_code"] = _VECTOR
+    header.set_xyzt_units("mm", "sec")
+    header.set_qform(transform.affine, code=1)
+    header.set_sform(transform.affine, code=1)
+    header["pixdim"][4:], header["regular"] = 0, b"r"
+    return nib.Nifti1Image(data, None, header)
+
+
+def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Values (X, Y, Z, 3) and affine of a warp of FSL, in FSL's own coordinates.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, has another shape, or holds spline coefficients.
+    """
+    with explained_reading(path, "a warp of FSL"):
+        check_file(path)
+        image = nib.load(path)
+        if len(image.shape) != 4 or image.shape[3] != 3:
+            raise InputError(
+                f"{path}: expected a warp of FSL of shape (X, Y, Z, 3), found {image.shape}; give "
+                "the field that the registration wrote, not an image."
+            )
+        if 2007 <= int(image.header["intent_code"]) <= 2009:
+            raise InputError(
+                f"{path}: expected a displacement field, found spline coefficients of FNIRT; "
+                "expand them by `fnirtfileutils --out=field`."
+            )
+        check_header(image.header, _header_block(path, image.header), image.shape[:3], str(path))
+        return np.asarray(image.dataobj, dtype=np.float32), image.affine
+
+
+def fsl_image(values: NDArray[np.float32], affine: NDArray[np.float64]) -> nib.Nifti1Image:
+    """Relative warp of FSL from values in FSL's coordinates, shape (X, Y, Z, 3)."""
+    image = nib.Nifti1Image(values, affine)
+    image.header["intent_code"] = 2006  # FSL's "FNIRT displacement field"
+    image.header.set_xyzt_units("mm")
+    return image
+
+
+def _header_block(path: Path, header: nib.Nifti1Header) -> bytes:
+    """Header as it is in the file, before nibabel repairs it."""
+    with nib.openers.ImageOpener(path) as stream:
+        return stream.read(type(header).template_dtype.itemsize)

@@ -1,0 +1,138 @@
+"""Transforms as the command line names them: files, folders of registrations, inverses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pmrnet.errors import InputError
+from pmrnet.transforms.affine import AffineTransform
+from pmrnet.transforms.chain import Chain, to_dense
+from pmrnet.transforms.dense import DenseTransform
+from pmrnet.transforms.files import read
+from pmrnet.transforms.inversion import closest_affine, invert
+from pmrnet.transforms.transform import Grid, Transform
+
+#: what a registration calls the transform from fixed to moving space, and the one back
+FORWARD, INVERSE = "forward.nii.gz", "inverse.nii.gz"
+_PREFIX = "inverse:"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One transform of a chain, as it is named.
+
+    Parameters
+    ----------
+    path
+        A file, or the folder of a registration.
+    inverse
+        Whether its inverse is meant.
+    """
+
+    path: Path
+    inverse: bool = False
+
+
+def parse_member(text: str) -> Member:
+    """Take ``path`` or ``inverse:path`` apart.
+
+    A path that begins with ``inverse:`` itself can be given as ``./inverse:...``.
+
+    Raises
+    ------
+    InputError
+        If there is no path, or the prefix comes twice.
+    """
+    inverse = text.startswith(_PREFIX)
+    name = text.removeprefix(_PREFIX)
+    if not name or name.startswith(_PREFIX):
+        raise InputError(
+            f"Transform {text!r}: expected a file or folder, or {_PREFIX} before one, found "
+            f"{'no path' if not name else 'the prefix twice'}; name the transform."
+        )
+    return Member(Path(name), inverse)
+
+
+def load_member(
+    member: Member, *, fixed: Grid | None = None, moving: Grid | None = None
+) -> Transform:
+    """Read one transform, or its inverse.
+
+    Parameters
+    ----------
+    member
+        Of a folder, ``forward.nii.gz`` is read, or ``inverse.nii.gz`` for the inverse. Of a file,
+        the inverse is computed: exactly where it is affine, numerically (`invert`) where
+        it is dense.
+    fixed, moving
+        The two images, for FSL's formats.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or unusable, or the transform has no inverse.
+    """
+    path = member.path
+    if path.is_dir():
+        file = path / (INVERSE if member.inverse else FORWARD)
+        if not file.is_file():
+            raise InputError(
+                f"{path}: expected the folder of a registration, found no {file.name} in it; name "
+                "the transform's file itself."
+            )
+        return read(file)
+    transform = read(path, fixed=fixed, moving=moving)
+    if not member.inverse:
+        return transform
+    try:
+        return _inverse(transform)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def load_chain(
+    texts: Sequence[str], *, fixed: Grid | None = None, moving: Grid | None = None
+) -> Transform:
+    """Read the transforms that a command line names, the one nearest to the fixed image first.
+
+    Parameters
+    ----------
+    texts
+        Each ``path`` or ``inverse:path``.
+    fixed, moving
+        The two images, for FSL's formats; of use with a single transform only, since the images in
+        between are not known.
+
+    Returns
+    -------
+    Transform
+        A `Chain`, or the transform itself if there is one.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one of them cannot be read or inverted.
+    """
+    if len(texts) > 1:
+        fixed = moving = None
+    members = [load_member(parse_member(text), fixed=fixed, moving=moving) for text in texts]
+    return members[0] if len(members) == 1 else Chain(members)
+
+
+def _inverse(transform: Transform) -> Transform:
+    if isinstance(transform, Chain):
+        return Chain([_inverse(member) for member in reversed(transform.transforms)])
+    if isinstance(transform, AffineTransform):
+        return transform.inverse()
+    if isinstance(transform, DenseTransform):
+        # Less its affine part a field takes its own grid to about itself, so that this grid is
+        # where the rest has to be inverted, wherever the moving space lies. The rest is made a
+        # field of its own since beyond the grid that one is constant: the whole one would be, and
+        # would break off from its affine part there.
+        grid = transform.shape, transform.affine
+        back = closest_affine(transform, *grid).inverse()
+        rest = to_dense(Chain([transform, back]), *grid)
+        return Chain([back, invert(rest, *grid)])
+    raise TypeError(f"no inverse of {type(transform).__name__}")

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from spaces import FIXED, matrix_near_identity, oblique, smooth_field
+
+from pmrnet.errors import InputError
+from pmrnet.transforms import (
+    AffineTransform,
+    Chain,
+    Member,
+    jacobian_determinant,
+    load_chain,
+    load_member,
+    parse_member,
+    write,
+)
+
+
+def test_parsing():
+    assert parse_member("a/b.nii.gz") == Member(Path("a/b.nii.gz"))
+    assert parse_member("inverse:out/") == Member(Path("out"), inverse=True)
+    assert parse_member("./inverse:x") == Member(Path("inverse:x"))
+    for bad in ("", "inverse:", "inverse:inverse:a.mat"):
+        with pytest.raises(InputError, match="expected a file or folder"):
+            parse_member(bad)
+
+
+@pytest.fixture
+def field(rng):
+    return smooth_field(rng, FIXED, oblique(rng, (1.5, 0.8, 2), FIXED), sigma=4)
+
+
+def test_folder_of_a_registration(rng, tmp_path, field):
+    other = smooth_field(rng, FIXED, field.affine)
+    write(field, tmp_path / "forward.nii.gz")
+    write(other, tmp_path / "inverse.nii.gz")
+    forward, inverse = (load_chain([f"{prefix}{tmp_path}/"]) for prefix in ("", "inverse:"))
+    np.testing.assert_array_equal(forward.displacement, field.displacement)
+    np.testing.assert_array_equal(inverse.displacement, other.displacement)
+    (tmp_path / "inverse.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"found no inverse\.nii\.gz in it"):
+        load_chain([f"inverse:{tmp_path}"])
+
+
+def test_inverse_of_an_affine_file_is_exact(rng, tmp_path):
+    matrix = matrix_near_identity(rng, 0.3, 50)
+    path = write(AffineTransform(matrix), tmp_path / "a.x5", "x5")
+    found = load_member(Member(path, inverse=True))
+    np.testing.assert_allclose(found.matrix, np.linalg.inv(matrix), atol=1e-12)
+
+
+def test_inverse_of_a_field_file(rng, tmp_path, field):
+    path = write(field, tmp_path / "a.nii.gz")
+    inverse = load_member(Member(path, inverse=True))
+    at = rng.uniform(-4, 4, (100, 3))
+    np.testing.assert_allclose(inverse.map_points(field.map_points(at)), at, atol=0.1)
+    assert np.abs(inverse.map_points(at) - at).max() > 0.3
+
+
+def test_inverse_of_a_field_to_a_space_far_away(rng, tmp_path, field):
+    """Scanner origins of two images may lie further apart than either grid is wide."""
+    far = AffineTransform(
+        np.array([[0, -1.1, 0, 300], [0.9, 0, 0, -200], [0, 0, 1, 150], [0, 0, 0, 1]])
+    )
+    forward = Chain([field, far])
+    path = write(forward, tmp_path / "a.x5", "x5", fixed=field)
+    inverse = load_member(Member(path, inverse=True))
+    at = rng.uniform(-4, 4, (100, 3))
+    np.testing.assert_allclose(inverse.map_points(forward.map_points(at)), at, atol=0.2)
+
+
+def test_inverse_of_a_composite_file(rng, tmp_path, field):
+    write(field, tmp_path / "field.nii.gz")
+    write(AffineTransform(matrix_near_identity(rng, 0.2, 30)), tmp_path / "affine.mat")
+    composite = sitk.CompositeTransform(3)
+    composite.AddTransform(sitk.ReadTransform(str(tmp_path / "affine.mat")))
+    image = sitk.ReadImage(str(tmp_path / "field.nii.gz"), sitk.sitkVectorFloat64)
+    composite.AddTransform(sitk.DisplacementFieldTransform(image))
+    sitk.WriteTransform(composite, str(tmp_path / "both.h5"))
+    forward, inverse = (load_chain([f"{p}{tmp_path}/both.h5"]) for p in ("", "inverse:"))
+    at = rng.uniform(-4, 4, (100, 3))
+    np.testing.assert_allclose(inverse.map_points(forward.map_points(at)), at, atol=0.1)
+
+
+def test_order_of_a_chain(rng, tmp_path, field):
+    matrix = matrix_near_identity(rng, 0.2, 30)
+    write(field, tmp_path / "field.nii.gz")
+    write(AffineTransform(matrix), tmp_path / "affine.mat")
+    names = [f"{tmp_path}/field.nii.gz", f"inverse:{tmp_path}/affine.mat"]
+    at = rng.uniform(-4, 4, (100, 3))
+    expected = AffineTransform(matrix).inverse().map_points(field.map_points(at))
+    np.testing.assert_allclose(load_chain(names).map_points(at), expected, atol=1e-5)
+    with pytest.raises(InputError, match="one transform or more"):
+        load_chain([])
+
+
+def test_a_field_that_folds_has_no_inverse(rng, tmp_path):
+    field = smooth_field(rng, FIXED, oblique(rng, (1.5, 0.8, 2), FIXED), peak_mm=15)
+    assert (jacobian_determinant(field) < 0).mean() > 0.1
+    path = write(field, tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match=r"a\.nii\.gz: Inverse of the transform: expected"):
+        load_chain([f"inverse:{path}"])
+
+
+def test_missing(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_chain([f"{tmp_path}/no.mat"])

@@ -47,12 +47,17 @@ def _draft(options: argparse.Namespace) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from pmrnet.doctor import check_data, check_environment, report
+    from pmrnet.dataset import Dataset
+    from pmrnet.doctor import Finding, check_data, check_environment, report
+    from pmrnet.errors import InputError
 
-    findings = check_environment()
-    if options.dataset:
-        from pmrnet.dataset import Dataset
-
+    if not options.dataset:
+        return report(check_environment(), Console())
+    try:
         dataset = Dataset.load(options.dataset)
-        findings = [*findings, *check_data(dataset.protocol, dataset.prepared)]
+    except InputError as error:
+        findings = [*check_environment(), Finding("error", str(error))]
+    else:
+        findings = check_environment(dataset.protocol.data.shape)
+        findings += check_data(options.dataset, dataset.prepared)
     return report(findings, Console())

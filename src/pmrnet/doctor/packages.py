@@ -1,0 +1,149 @@
+"""Whether Python and the packages are of versions that the project works with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from pmrnet.doctor.finding import Finding
+
+_PACKAGE = "pmrnet"
+_ROOT = Path(__file__).resolve().parents[3]
+#: Keras backends that the networks run on
+BACKENDS = ("tensorflow", "jax")
+
+
+def package_findings() -> list[Finding]:
+    """Compare the versions of Python and of the packages with those that are required."""
+    try:
+        about = metadata.metadata(_PACKAGE)
+    except metadata.PackageNotFoundError:
+        return [
+            Finding(
+                "warning",
+                f"Packages: {_PACKAGE} runs from a folder and is not installed, so that required "
+                "versions are not known.",
+                "Install it: `pip install --editable .`",
+            )
+        ]
+    findings = [_python(about["Requires-Python"] or "")]
+    tested, fine = _tested(), []
+    for requirement in _requirements():
+        version = _version(requirement.name)
+        if version is None:
+            findings.append(
+                Finding(
+                    "error",
+                    f"Package {requirement.name} is not installed.",
+                    f"Install it: `pip install '{requirement}'`",
+                )
+            )
+        elif not requirement.specifier.contains(version, prereleases=True):
+            findings.append(
+                Finding(
+                    "error",
+                    f"Package {requirement.name} is {version}, needed is {requirement.specifier}.",
+                    f"Replace it: `pip install '{requirement}'`",
+                )
+            )
+        else:
+            other = tested.get(requirement.name.lower(), version)
+            fine.append(
+                f"{requirement.name} {version}"
+                + (f" (tested with {other})" if other != version else "")
+            )
+    if fine:
+        findings.append(Finding("ok", f"Packages: {', '.join(fine)}."))
+    return findings
+
+
+def backend_findings() -> list[Finding]:
+    """Which backend Keras will run on, whether it is there, and what Keras' settings change."""
+    settings_path, settings = _keras_settings()
+    source = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else str(settings_path)
+    name = os.environ.get("KERAS_BACKEND") or settings.get("backend") or BACKENDS[0]
+    findings = []
+    if name not in BACKENDS:
+        findings.append(
+            Finding(
+                "error",
+                f"Keras backend: {source} names {name!r}, the networks run on "
+                f"{' and '.join(BACKENDS)}.",
+                f"Unset it, or set KERAS_BACKEND={BACKENDS[0]}.",
+            )
+        )
+    elif find_spec(name) is None:
+        findings.append(
+            Finding(
+                "error",
+                f"Keras backend: {source} names {name}, which is not installed.",
+                f"Install {name}, or set KERAS_BACKEND to an installed one of "
+                f"{', '.join(BACKENDS)}.",
+            )
+        )
+    else:
+        findings.append(Finding("ok", f"Keras backend: {name} {_version(name) or ''}".strip()))
+    for key, expected in (("floatx", "float32"), ("image_data_format", "channels_last")):
+        if settings.get(key, expected) != expected:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"Keras: {settings_path} sets {key} to {settings[key]!r}, tested is "
+                    f"{expected!r}.",
+                    "Change it there; it holds for all projects of this user.",
+                )
+            )
+    return findings
+
+
+def _python(required: str) -> Finding:
+    version = platform.python_version()
+    if SpecifierSet(required).contains(version, prereleases=True):
+        return Finding("ok", f"Python {version}.")
+    return Finding(
+        "error",
+        f"Python {version}, needed is {required}.",
+        "Make the environment with another one: `make PYTHON=python3.11 ...`",
+    )
+
+
+def _requirements() -> list[Requirement]:
+    """What the package always requires, and JAX' version where it is installed."""
+    every = [Requirement(text) for text in metadata.requires(_PACKAGE) or ()]
+    wanted = [r for r in every if r.marker is None or r.marker.evaluate({"extra": ""})]
+    jax = [r for r in every if r.name == "jax" and _version("jax") is not None]
+    return wanted + jax[:1]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tested() -> dict[str, str]:
+    """Versions in the project's requirements.txt, which only a checkout has."""
+    path = _ROOT / "requirements.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pairs = (line.partition("==") for line in lines)
+    return {name.strip().lower(): version.strip() for name, equal, version in pairs if equal}
+
+
+def _keras_settings() -> tuple[Path, dict[str, Any]]:
+    """The file of Keras' settings, and what is in it; nothing if it is missing or damaged."""
+    home = os.environ.get("KERAS_HOME")
+    path = (Path(home) if home else Path.home() / ".keras") / "keras.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return path, {}
+    return path, content if isinstance(content, dict) else {}

@@ -143,3 +143,16 @@ def test_folder_of_another_experiment_is_refused(subjects, tmp_path):
     (tmp_path / "experiment.sha256").write_text("something else\n")
     with pytest.raises(InputError, match="one of other settings"):
         train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+
+
+def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys):
+    path = train(experiment(), tiny_protocol(labels={}, groups={}), subjects, tmp_path, {})
+    best = json.loads(path.read_text())["training"]["best"]
+    log = list(csv.DictReader((tmp_path / "stage1/log.csv").open()))
+    scores = [float(row["val_similarity"]) for row in log]
+    assert best["val_similarity"] == pytest.approx(max(scores))
+    assert max(scores) < 0
+    assert "val_dice" not in best
+    assert "validation similarity" in capsys.readouterr().err
+    seconds = [float(row["input_seconds"]) for row in log]
+    assert all(0 < value < 60 for value in seconds)

@@ -1,0 +1,70 @@
+"""A data set by its name or its file: where its things are."""
+
+from pathlib import Path
+
+import pytest
+
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "prepared"),
+    [
+        ("lpba40", "lpba40", "data/prepared/lpba40"),
+        ("demo", "demo", "data/prepared/demo"),
+        ("mindboggle", "mindboggle", "data/prepared/mindboggle"),
+        ("oasis-trt", "mindboggle", "data/prepared/mindboggle"),
+    ],
+)
+def test_shipped_protocols(name, source, prepared):
+    dataset = Dataset.load(name)
+    assert (dataset.name, dataset.source) == (name, source)
+    assert dataset.prepared == Path(prepared)
+    assert dataset.results == Path("experiments") / name / "results"
+    assert dataset.run("pmrnet") == Path("runs") / name / "pmrnet"
+
+
+def own(folder, name="mine"):
+    subjects = "".join(f"    {s}: {{image: {s}.nii.gz}}\n" for s in "abcd")
+    path = folder / "file.yaml"
+    path.write_text(
+        f"name: {name}\ntrain: [a, b]\nvalidation: [c, d]\ndata:\n  subjects:\n{subjects}"
+    )
+    return path
+
+
+def test_a_file_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = Dataset.load(own(tmp_path))
+    assert dataset.source == "mine"
+    assert dataset.prepared == Path("data/prepared/mine")
+    with pytest.raises(InputError, match=r"make data DATASET=.*file\.yaml"):
+        dataset.subjects(("a",))
+    dataset.prepared.mkdir(parents=True)
+    with pytest.raises(InputError, match="expected 2 subjects of mine, found no a, b"):
+        dataset.subjects(("a", "b"))
+
+
+def test_experiments_are_ones_own_or_the_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = Dataset.load(own(tmp_path))
+    with pytest.raises(InputError, match=r"found none there nor in .*lpba40"):
+        dataset.experiment("pmrnet")
+    recipe = tmp_path / "experiments" / "lpba40" / "pmrnet.yaml"
+    mine = tmp_path / "experiments" / "mine" / "pmrnet.yaml"
+    for path in (recipe, mine):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert dataset.experiment("pmrnet") == path.relative_to(tmp_path)
+
+
+def test_a_space_has_a_folder_of_its_own(tmp_path):
+    text = Path("data_splits/oasis-trt.yaml").read_text()
+    path = tmp_path / "twins.yaml"
+    path.write_text(
+        text.replace("name: oasis-trt", "name: twins").replace(
+            "source: mindboggle", "source: mindboggle\n  space: mni152"
+        )
+    )
+    assert Dataset.load(path).prepared == Path("data/prepared/mindboggle-mni152")

@@ -110,8 +110,8 @@ def save(
             "metrics": metrics,
             "warnings": list(content.warnings),
             "seconds": {key: round(value, 2) for key, value in registration.seconds.items()},
-            "files": {"moving": Path(moving.name).name, "fixed": Path(fixed.name).name},
-            "provenance": dict(content.provenance),
+            "files": _names(registration),
+            "provenance": _provenance(registration),
         }
         atomic_write_text(new / "metrics.json", json.dumps(record, indent=1) + "\n")
         if report:
@@ -223,7 +223,11 @@ def _content(
         **{key: shown(labels[name], order=0) for key, name in names.items() if name in labels},
         metrics=_native_metrics(registration, labels),
         warnings=warnings,
-        provenance=_provenance(registration),
+        provenance={
+            **_provenance(registration),
+            "files": _names(registration),
+            "seconds": round(sum(registration.seconds.values()), 1),
+        },
     )
 
 
@@ -257,6 +261,11 @@ def _native_metrics(
             key = "dice_before" if name == "before" else "dice_after"
             metrics[key] = float(np.nanmean(list(dice.values())))
     return {key: round(float(value), 6) for key, value in metrics.items()}
+
+
+def _names(registration: Registration) -> dict[str, str]:
+    pair = {"moving": registration.moving, "fixed": registration.fixed}
+    return {role: Path(brain.name).name for role, brain in pair.items()}
 
 
 def _provenance(registration: Registration) -> dict[str, Any]:

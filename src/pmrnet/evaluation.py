@@ -42,6 +42,7 @@ def evaluate(
     alignment: Alignment = "affine",
     overwrite: bool = False,
     progress: bool = True,
+    hd95: bool = True,
 ) -> Result:
     """Register and score pairs of subjects; store the result.
 
@@ -74,6 +75,9 @@ def evaluate(
         Replace a finished result, whatever its identity.
     progress : bool
         Show a progress bar on the terminal.
+    hd95 : bool
+        Measure the distance of the labels' surfaces too. It is no part of the identity: a finished
+        result without it stays as it is until it is overwritten.
 
     Returns
     -------
@@ -115,11 +119,13 @@ def evaluate(
             )
     cache = SubjectCache(subjects, network_images)
     with PartialResult(out_folder, identity) as partial, _bar(progress) as bar:
-        task = bar.add_task(method_name, total=len(pairs), completed=len(partial.records))
+        # A pair that was scored without HD95 is scored again where it is wanted now.
+        done = {pair for pair, record in partial.records.items() if not hd95 or "hd95" in record}
+        task = bar.add_task(method_name, total=len(pairs), completed=len(done))
         for moving, fixed in pairs:
-            if (moving, fixed) not in partial.records:
+            if (moving, fixed) not in done:
                 partial.append(
-                    score_pair(moving, fixed, cache, displacement_fn, protocol, alignment)
+                    score_pair(moving, fixed, cache, displacement_fn, protocol, alignment, hd95)
                 )
                 bar.advance(task)
         write_result(

@@ -1,8 +1,9 @@
 """Stored results of an evaluation.
 
 A result is a folder of three files. ``pairs.csv`` has one row per pair and label (columns moving,
-fixed, label, dice; an empty dice where neither volume has the label), ``registrations.csv`` one
-row per pair, and ``result.json`` the protocol's name and hash, the method's identity and the
+fixed, label, dice, hd95; an empty dice where neither volume has the label, an empty hd95 where
+either lacks it; results of evaluations that left HD95 out have no such column),
+``registrations.csv`` one row per pair, and ``result.json`` the protocol's name and hash, the method's identity and the
 provenance. ``result.json`` is written last and holds checksums of the other two, so that a
 result that is only half replaced is noticed.
 """
@@ -26,6 +27,8 @@ from pmrnet.files import atomic_write_text
 
 PAIRS, REGISTRATIONS, RESULT = "pairs.csv", "registrations.csv", "result.json"
 PAIR_COLUMNS = ("moving", "fixed", "label", "dice")
+HD95 = "hd95"
+"""The optional last column of pairs, in millimetres."""
 REGISTRATION_COLUMNS = ("moving", "fixed", "seconds", "folding", "folding_brain", "sdlogj")
 
 
@@ -44,7 +47,7 @@ class Result:
     provenance : dict
         From `pmrnet.provenance.collect`.
     pairs : pandas.DataFrame
-        Columns `PAIR_COLUMNS`.
+        Columns `PAIR_COLUMNS` and `HD95`, which is NaN throughout where it was not computed.
     registrations : pandas.DataFrame
         Columns `REGISTRATION_COLUMNS`: seconds of the registration itself, share of folded voxels
         on the whole network grid and within the fixed brain, SDlogJ on the whole network grid.
@@ -91,7 +94,7 @@ def load_result(folder: str | os.PathLike[str]) -> Result | None:
             protocol_hash=stored["protocol"]["hash"],
             identity=stored["identity"],
             provenance=stored["provenance"],
-            pairs=_read_csv(texts[PAIRS], PAIR_COLUMNS),
+            pairs=_read_csv(texts[PAIRS], PAIR_COLUMNS, HD95),
             registrations=_read_csv(texts[REGISTRATIONS], REGISTRATION_COLUMNS),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -122,15 +125,18 @@ def write_result(
     identity, provenance : mapping
         See `Result`.
     records : sequence of mapping
-        One per pair: the keys of `REGISTRATION_COLUMNS`, and ``dice``, a list of [label, Dice].
+        One per pair: the keys of `REGISTRATION_COLUMNS`; ``dice``, a list of [label, Dice]; and,
+        in all or none, ``hd95``, a list of [label, millimetres].
     """
     folder = Path(folder)
     records = sorted(records, key=lambda record: (record["moving"], record["fixed"]))
-    pairs = [
-        (record["moving"], record["fixed"], label, _number(dice, ".6f"))
-        for record in records
-        for label, dice in sorted(record["dice"])
-    ]
+    with_hd95 = all(HD95 in record for record in records)
+    pairs = []
+    for record in records:
+        distances = dict(record.get(HD95, ()))
+        for label, dice in sorted(record["dice"]):
+            row = (record["moving"], record["fixed"], label, _number(dice, ".6f"))
+            pairs.append((*row, _number(distances.get(label), ".4f")) if with_hd95 else row)
     registrations = [
         (
             record["moving"],
@@ -140,7 +146,7 @@ def write_result(
         for record in records
     ]
     texts = {
-        PAIRS: _csv_text(PAIR_COLUMNS, pairs),
+        PAIRS: _csv_text((*PAIR_COLUMNS, HD95) if with_hd95 else PAIR_COLUMNS, pairs),
         REGISTRATIONS: _csv_text(REGISTRATION_COLUMNS, registrations),
     }
     for name, text in texts.items():
@@ -173,10 +179,13 @@ def _csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return stream.getvalue()
 
 
-def _read_csv(text: str, columns: Sequence[str]) -> pd.DataFrame:
+def _read_csv(text: str, columns: Sequence[str], optional: str | None = None) -> pd.DataFrame:
     # Names stay texts, even where a subject is called "001" or "NA".
     names = {"moving": str, "fixed": str}
     frame = pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=[""])
+    if optional is not None and optional not in frame.columns:
+        frame[optional] = float("nan")
+    columns = columns if optional is None else (*columns, optional)
     if tuple(frame.columns) != tuple(columns):
         raise ValueError(f"columns {', '.join(frame.columns)} instead of {', '.join(columns)}")
     return frame

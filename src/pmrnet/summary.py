@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pmrnet.errors import InputError
 from pmrnet.protocol import Protocol
-from pmrnet.results import Result
+from pmrnet.results import HD95, Result
 
 ALL = "All labels"
 """Name of the column that averages over every scored label."""
@@ -49,6 +49,8 @@ class Summary:
     seconds : float
         Median over pairs, so that the first one's compilation does not count; NaN for a method
         that computes no deformation.
+    hd95 : dict of str to Statistic
+        As `dice`, in millimetres; NaN where the result was stored without.
     """
 
     dice: dict[str, Statistic]
@@ -56,6 +58,7 @@ class Summary:
     folding_brain: float
     sdlogj: float
     seconds: float
+    hd95: dict[str, Statistic]
 
 
 def summarise(
@@ -83,17 +86,14 @@ def summarise(
     InputError
         If the result is of another protocol, or does not cover its test pairs and labels.
     """
-    scores = pair_scores(result, protocol)
-    subjects = list(protocol.test)
-    dice = {}
-    for column in scores:
-        matrix = scores[column].unstack("fixed").reindex(index=subjects, columns=subjects)
-        low, high = bootstrap_interval(matrix.to_numpy(float), resamples, seed)
-        values = scores[column]
-        dice[column] = Statistic(float(values.mean()), float(values.std(ddof=1)), low, high)
+    dice, hd95 = (
+        _statistics(pair_scores(result, protocol, value), protocol, resamples, seed)
+        for value in ("dice", HD95)
+    )
     table = result.registrations
     return Summary(
         dice=dice,
+        hd95=hd95,
         folding=float(table["folding"].mean()),
         folding_brain=float(table["folding_brain"].mean()),
         sdlogj=float(table["sdlogj"].mean()),
@@ -101,20 +101,54 @@ def summarise(
     )
 
 
-def pair_scores(result: Result, protocol: Protocol) -> pd.DataFrame:
-    """Mean Dice of every pair over the labels of every group.
+def _statistics(
+    scores: pd.DataFrame, protocol: Protocol, resamples: int, seed: int
+) -> dict[str, Statistic]:
+    statistics = {}
+    for column in scores:
+        values = scores[column]
+        low, high = bootstrap_interval(pair_matrix(values, protocol), resamples, seed)
+        statistics[str(column)] = Statistic(
+            float(values.mean()), float(values.std(ddof=1)), low, high
+        )
+    return statistics
+
+
+def pair_matrix(values: pd.Series, protocol: Protocol) -> NDArray:
+    """Arrange one number per pair as a matrix of test subjects.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        Indexed by (moving, fixed).
+    protocol : Protocol
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Row: moving subject, column: fixed subject, in the protocol's order; NaN on the diagonal.
+    """
+    subjects = list(protocol.test)
+    matrix = values.unstack("fixed").reindex(index=subjects, columns=subjects)
+    return matrix.to_numpy(float)
+
+
+def pair_scores(result: Result, protocol: Protocol, value: str = "dice") -> pd.DataFrame:
+    """Mean score of every pair over the labels of every group.
 
     Parameters
     ----------
     result : Result
     protocol : Protocol
+    value : {"dice", "hd95"}
+        The score.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by (moving, fixed); a column for each group of the protocol and one, `ALL`, for
-        all its labels. Labels that neither volume has are left out of the mean; NaN where a group
-        has no other.
+        all its labels. Labels without a score are left out of the mean: for Dice those that
+        neither volume has, for HD95 those that either lacks. NaN where a group has no other.
 
     Raises
     ------
@@ -127,7 +161,7 @@ def pair_scores(result: Result, protocol: Protocol) -> pd.DataFrame:
             f"{result.protocol} ({result.protocol_hash}) for {result.method}: evaluate it again."
         )
     try:
-        dice = result.pairs.pivot(index=["moving", "fixed"], columns="label", values="dice")
+        dice = result.pairs.pivot(index=["moving", "fixed"], columns="label", values=value)
     except ValueError as error:
         raise _incomplete(result, "one row per pair and label", "some twice") from error
     expected = set(protocol.pairs("test"))

@@ -87,8 +87,8 @@ def check_header(header: nib.Nifti1Header, block: bytes, shape: tuple[int, ...],
     Raises
     ------
     InputError
-        If qform and sform are both set and put some voxel more than half a voxel and rounding apart, or if the
-        voxel sizes are needed and one of them is 0, which nibabel takes for 1.
+        If qform and sform are both set and put some voxel more than half a voxel and rounding
+        apart, or if the voxel sizes are needed and one of them is 0, which nibabel takes for 1.
     """
     qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
     if sform_code <= 0:

@@ -79,25 +79,48 @@ def test_lpba40_says_what_to_download(project):
 def test_mindboggle_is_downloaded(project, tmp_path, monkeypatch):
     from pmrnet.data import fetch_mindboggle
 
-    def fetch(folder, console):
+    asked = []
+
+    def fetch(folder, sites, console):
+        asked.append(sites)
         return oasis(tmp_path / folder)
 
     monkeypatch.setattr(fetch_mindboggle, "fetch_mindboggle", fetch)
     prepare("mindboggle")
+    assert len(project.prepared[0]) == 20
+    prepare("mindboggle")  # is there now
+    assert asked == [("OASIS-TRT-20", "NKI-RS-22", "NKI-TRT-20")]
+
+
+def test_only_the_sites_of_the_protocol_are_downloaded(project, tmp_path, monkeypatch):
+    from pmrnet.data import fetch_mindboggle
+
+    def fetch(folder, sites, console):
+        assert sites == ("OASIS-TRT-20",)
+        return oasis(tmp_path / folder)
+
+    monkeypatch.setattr(fetch_mindboggle, "fetch_mindboggle", fetch)
+    prepare("oasis-trt")
     assert len(project.prepared[0]) == 20
 
 
 def test_a_download_that_was_stopped_goes_on(project, tmp_path, monkeypatch):
     from pmrnet.data import fetch_mindboggle
 
-    folder = oasis(tmp_path / "data" / "raw" / "mindboggle", SITES["OASIS-TRT-20"][:2])
+    oasis(tmp_path / "data" / "raw" / "mindboggle", SITES["OASIS-TRT-20"][:2])
     monkeypatch.setattr(fetch_mindboggle, "unfinished", lambda _: ("NKI-RS-22",))
-    monkeypatch.setattr(
-        fetch_mindboggle, "fetch_mindboggle", lambda raw, console: oasis(tmp_path / "whole")
-    )
-    assert folder.is_dir()
-    prepare("mindboggle")
+    calls = []
+
+    def fetch(folder, sites, console):
+        calls.append(sites)
+        return oasis(tmp_path / folder, SITES["OASIS-TRT-20"][2:])
+
+    monkeypatch.setattr(fetch_mindboggle, "fetch_mindboggle", fetch)
+    prepare("oasis-trt")
     assert len(project.prepared[0]) == 20
+    # Another site's is no reason to go on with it, once all that is wanted is there.
+    prepare("oasis-trt")
+    assert len(calls) == 1
 
 
 def test_missing_folder(project, tmp_path):

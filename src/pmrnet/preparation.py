@@ -82,33 +82,60 @@ def prepare(dataset: Dataset, raw: Path | None = None, console: Console | None =
 def _raw_folder(source: str, raw: Path | None, dataset: Dataset, console: Console) -> Path:
     """Folder with the subjects: what was given, unpacked if need be, else found or fetched."""
     from pmrnet.data.archive import unpack_tree
-    from pmrnet.data.fetch_mindboggle import fetch_mindboggle, unfinished
 
+    given = raw is not None
     if raw is None:
-        if source == "mindboggle" and unfinished(RAW / source):
-            return fetch_mindboggle(RAW / source, console=console)
         places = [RAW / source]
         if os.environ.get(DATA_VARIABLE):
             places.append(Path(os.environ[DATA_VARIABLE]) / source)
         raw = next((place for place in places if place.is_dir() and any(place.iterdir())), None)
-    if raw is not None:
-        if not raw.exists():
-            raise InputError(f"RAW: expected a folder or an archive at {raw}, found none there.")
-        if raw.is_file():
-            console.print(f"Unpacking {raw.name}; this can take some minutes.")
-        return unpack_tree(raw, RAW / source)
-    if source == "mindboggle":
-        return fetch_mindboggle(RAW / source, console=console)
-    from pmrnet.data.lpba40_download import lpba40_instructions
+    stopped = source == "mindboggle" and not given and _download_is_unfinished(raw, dataset)
+    if stopped or (source == "mindboggle" and raw is None):
+        return _fetch_mindboggle(dataset, console)
+    if raw is None:
+        from pmrnet.data.lpba40_download import lpba40_instructions
 
-    raise InputError(lpba40_instructions())
+        raise InputError(lpba40_instructions())
+    if not raw.exists():
+        raise InputError(f"RAW: expected a folder or an archive at {raw}, found none there.")
+    if raw.is_file():
+        console.print(f"Unpacking {raw.name}; this can take some minutes.")
+    return unpack_tree(raw, RAW / source)
+
+
+def _download_is_unfinished(raw: Path | None, dataset: Dataset) -> bool:
+    """Whether a download to this folder was stopped before it had all that is wanted."""
+    from pmrnet.data.fetch_mindboggle import unfinished
+    from pmrnet.data.mindboggle import find_subjects
+
+    if raw != RAW / "mindboggle" or not unfinished(raw):
+        return False
+    try:
+        found = find_subjects(raw, space=dataset.protocol.data.space)
+    except InputError:
+        return True
+    return not set(_wanted(dataset.protocol)) <= set(found)
+
+
+def _fetch_mindboggle(dataset: Dataset, console: Console) -> Path:
+    """Download the sites that the protocol has subjects of."""
+    from pmrnet.data.fetch_mindboggle import fetch_mindboggle
+    from pmrnet.data.mindboggle import SITES
+
+    wanted = set(_wanted(dataset.protocol))
+    sites = tuple(site for site, names in SITES.items() if wanted & set(names))
+    return fetch_mindboggle(RAW / "mindboggle", sites, console=console)
+
+
+def _wanted(protocol: Protocol) -> tuple[str, ...]:
+    return protocol.train + protocol.validation + protocol.test
 
 
 def _find(
     source: str, folder: Path, protocol: Protocol, console: Console
 ) -> tuple[dict[str, SubjectFiles], Orientation]:
     """Files of the protocol's subjects, and how they are oriented where headers do not tell."""
-    wanted = protocol.train + protocol.validation + protocol.test
+    wanted = _wanted(protocol)
     if source == "lpba40":
         from pmrnet.data import lpba40
 

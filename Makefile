@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 test test-fast lint format bench clean
+.PHONY: demo data train evaluate table1 table2 tables test test-fast lint format bench clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -29,6 +29,14 @@ evaluate: data
 
 table1: $(CORE)
 	$(RUN) table --dataset $(DATASET)
+
+table2: $(CORE)
+	$(RUN) table --dataset mindboggle
+	$(RUN) table --dataset oasis-trt
+
+# Whatever of the paper's tables is not there yet: hours of training.
+tables: $(CORE)
+	$(RUN) tables
 
 test: $(TEST)
 	$(VENV)/bin/python -m pytest

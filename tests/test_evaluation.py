@@ -10,6 +10,7 @@ from pmrnet.evaluation import evaluate, header_moved_labels, identity_of, moved_
 from pmrnet.metrics import dice_per_label, folding_fraction, jacobian_determinant, sdlogj
 from pmrnet.partial_result import PARTIAL
 from pmrnet.results import load_result
+from pmrnet.surface_distance import hd95_per_label
 
 GRID = (8, 7, 9)
 PROTOCOL = tiny_protocol()
@@ -79,9 +80,10 @@ def test_files_and_numbers(tmp_path):
         "result.json",
     ]
     lines = (tmp_path / "pairs.csv").read_text().splitlines()
-    assert lines[0] == "moving,fixed,label,dice"
+    assert lines[0] == "moving,fixed,label,dice,hd95"
     assert len(lines) == 1 + 6 * 4
-    scores = pd.read_csv(tmp_path / "pairs.csv").set_index(["moving", "fixed", "label"])["dice"]
+    scores = pd.read_csv(tmp_path / "pairs.csv").set_index(["moving", "fixed", "label"])
+    scores, distances = scores["dice"], scores["hd95"]
     assert scores.index.tolist() == sorted(scores.index)
     table = pd.read_csv(tmp_path / "registrations.csv").set_index(["moving", "fixed"])
     assert list(table) == ["seconds", "folding", "folding_brain", "sdlogj"]
@@ -90,6 +92,9 @@ def test_files_and_numbers(tmp_path):
         moved = moved_labels(SUBJECTS[fixed], SUBJECTS[moving], field)
         expected = dice_per_label(moved, SUBJECTS[fixed].labels().data, [1, 2, 3, 4])
         assert scores[moving, fixed].to_dict() == pytest.approx(expected, abs=1e-6)
+        subject = SUBJECTS[fixed]
+        expected = hd95_per_label(moved, subject.labels().data, [1, 2, 3, 4], subject.native_affine)
+        assert distances[moving, fixed].to_dict() == pytest.approx(expected, abs=1e-4)
         determinant = jacobian_determinant(field)
         row = table.loc[(moving, fixed)]
         inside = brain(fixed) > 0
@@ -125,7 +130,33 @@ def test_a_label_that_neither_volume_has_is_empty_in_the_file(tmp_path):
     protocol = tiny_protocol(labels={1: "one", 9: "nowhere"}, groups={"Left": (1,)})
     result = run(tmp_path, None, protocol=protocol)
     assert result.pairs.query("label == 9")["dice"].isna().all()
-    assert "p,q,9,\n" in (tmp_path / "pairs.csv").read_text()
+    assert "p,q,9,,\n" in (tmp_path / "pairs.csv").read_text()
+
+
+def test_hd95_can_be_left_out(tmp_path):
+    with_it = run(tmp_path / "with", Method())
+    without = run(tmp_path / "without", Method(), hd95=False)
+    text = (tmp_path / "without" / "pairs.csv").read_text()
+    assert text.startswith("moving,fixed,label,dice\n")
+    assert without.pairs["dice"].tolist() == with_it.pairs["dice"].tolist()
+    assert without.pairs["hd95"].isna().all()
+    assert with_it.pairs["hd95"].notna().any()
+    # It does not make it another result: what is stored stays until it is told otherwise.
+    again = run(tmp_path / "without", Method(stop_after=0))
+    assert again.pairs["hd95"].isna().all()
+    again = run(tmp_path / "without", Method(), overwrite=True)
+    pd.testing.assert_frame_equal(again.pairs, with_it.pairs)
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, True), (True, False)])
+def test_pairs_that_lack_a_wanted_hd95_are_scored_again(tmp_path, first, second):
+    whole = run(tmp_path / "whole", Method(), hd95=second)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", Method(3), hd95=first)
+    method = Method()
+    result = run(tmp_path / "cut", method, hd95=second)
+    assert method.calls == (PAIRS if second else PAIRS[3:])
+    pd.testing.assert_frame_equal(result.pairs, whole.pairs)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

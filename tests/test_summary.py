@@ -12,6 +12,7 @@ from pmrnet.summary import ALL, bootstrap_interval, pair_scores, summarise
 NAN = float("nan")
 PROTOCOL = tiny_protocol()
 PAIRS = PROTOCOL.pairs("test")
+PROVENANCE = provenance()
 
 # Label 2 of the first pair is in neither volume; label 4 is in no group.
 DICE = [
@@ -24,7 +25,7 @@ DICE = [
 ]
 
 
-def store(folder, dice=DICE, pairs=PAIRS, protocol=PROTOCOL, **extra):
+def store(folder, dice=DICE, pairs=PAIRS, protocol=PROTOCOL, provenance=PROVENANCE, **extra):
     records = [
         {
             "moving": moving,
@@ -39,7 +40,7 @@ def store(folder, dice=DICE, pairs=PAIRS, protocol=PROTOCOL, **extra):
         for i, ((moving, fixed), values) in enumerate(zip(pairs, dice, strict=True))
     ]
     header = {"name": protocol.name, "hash": protocol.hash}
-    write_result(folder, folder.name, header, {"method": folder.name}, provenance(), records)
+    write_result(folder, folder.name, header, {"method": folder.name}, provenance, records)
     return load_result(folder)
 
 
@@ -61,6 +62,15 @@ def test_deformation_figures(tmp_path):
     assert summary.sdlogj == pytest.approx(0.125)
     assert summary.seconds == 0.5  # the median
     assert np.isnan(summarise(store(tmp_path / "b", seconds=None), PROTOCOL).seconds)
+
+
+def test_hd95_is_averaged_over_the_labels_that_have_one(tmp_path):
+    hd95 = [[1, 2.0], [2, NAN], [3, 5.0], [4, 5.0]]
+    summary = summarise(store(tmp_path / "with", hd95=hd95), PROTOCOL)
+    assert {name: s.mean for name, s in summary.hd95.items()} == {"Left": 2, "Right": 5, ALL: 4}
+    assert summary.hd95[ALL].low == summary.hd95[ALL].high == pytest.approx(4)
+    summary = summarise(store(tmp_path / "without"), PROTOCOL)
+    assert all(np.isnan([s.mean, s.low]).all() for s in summary.hd95.values())
 
 
 def test_the_interval_of_a_column_is_the_bootstrap_of_its_pair_matrix(tmp_path):

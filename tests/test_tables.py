@@ -1,11 +1,15 @@
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from fake_subjects import tiny_protocol
+from fake_subjects import provenance, tiny_protocol
 from pmrnet.errors import InputError
+from pmrnet.methods import METHODS
 from pmrnet.protocol import Protocol
+from pmrnet.table_cells import NONE
 from pmrnet.tables import Row, build_table
 from test_summary import store
 
@@ -43,20 +47,23 @@ def test_markdown_by_hand(folder):
     header, intervals_header = lines_of(text, "Method")
     assert header == [
         *("Method", "Source", "Left", "Right", "All labels"),
-        *("Folding, %", "in brain, %", "SDlogJ", "Seconds"),
+        *("HD95, mm", "Folding, %", "in brain, %", "SDlogJ", "Seconds"),
+        *("Parameters", "Steps", "Training, s", "Memory, GiB"),
     ]
     assert intervals_header == ["Method", "Left", "Right", "All labels"]
     means, intervals = lines_of(text, "PMR-Net")
     # Left, by pair: .2, .5, .5, .5, .5, .7; Right: .9, .7, .7, .7, .7; all: .4, .5, .5, .5, .5, .6
     assert means == [
-        *("PMR-Net", "measured", "0.483 ± 0.160", "0.740 ± 0.089", "0.500 ± 0.063"),
-        *("2.5000", "0.2500", "0.125", "0.50"),
+        # Affine has the same Dice here, and shares the best.
+        *("PMR-Net", "measured", "**0.483 ± 0.160**", "**0.740 ± 0.089**", "**0.500 ± 0.063**"),
+        *(NONE, "2.5000", "0.2500", "0.125", "0.50"),
+        *[NONE] * 4,
     ]
     assert len(intervals) == 4
     low, high = map(float, intervals[1].split(" to "))
     assert 0.2 <= low < 0.483 < high <= 0.7
     affine, _ = lines_of(text, "Affine")
-    assert affine[5:] == ["0.0000", "0.0000", "0.000", "–"]  # noqa: RUF001
+    assert affine[5:] == [NONE, "0.0000", "0.0000", "0.000", *[NONE] * 5]
 
 
 def test_rows_keep_their_order_and_say_what_is_missing(folder):
@@ -116,6 +123,72 @@ def test_without_paper_rows_and_without_any_result(folder):
     assert "Measured:" not in text
 
 
+def test_costs_and_hd95_stand_in_the_same_row(folder):
+    cost = {"parameters": 1234567, "training_seconds": 98.6, "peak_memory_gib": 3.21}
+    record = provenance() | {"cost": cost, "steps": 10000}
+    hd95 = [[1, 2.0], [2, float("nan")], [3, 4.0], [4, 6.0]]
+    store(folder / "results" / "later", provenance=record, hd95=hd95)
+    text = build(folder)
+    row, _ = lines_of(text, "Later")
+    assert row[5] == "4.00 ± 0.00"
+    assert row[10:] == ["1234567", "10000", "99", "3.2"]
+    table = pd.read_csv(folder / "out" / "table1.csv").set_index("title").loc["Later"]
+    assert table["parameters"] == 1234567
+    assert table["steps"] == 10000
+    assert table["training_seconds"] == 98.6
+    assert table["peak_memory_gib"] == 3.2
+    assert table["HD95 All labels mean"] == 4
+    assert table["HD95 Left mean"] == 2  # without the label that a volume lacks
+    assert table["HD95 Left low"] == table["HD95 Left high"] == 2
+
+
+def test_a_paper_row_stands_below_the_measured_row_of_its_method(folder):
+    (folder / "paper.csv").write_text(PAPER + "Theirs,0.6,0.7,printed too\n")
+    named = [dataclasses.replace(ROWS[1], paper="Ours"), ROWS[0]]
+    text = build(folder, rows=named)
+    titles = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
+    assert titles[2:6] == ["PMR-Net", "Ours", "Affine", "Theirs"]
+    table = pd.read_csv(folder / "out" / "table1.csv")
+    assert table["title"].tolist() == ["PMR-Net", "Ours", "Affine", "Theirs"]
+
+
+def test_lost_numbers_are_said_to_be_lost(folder):
+    (folder / "paper.csv").write_text(
+        "method,Left,Right,numbers,source\nOurs,0.7,0.812,printed,Table 1\nTheirs,,,lost,Table 2\n"
+    )
+    text = build(folder)
+    (theirs,) = lines_of(text, "Theirs")
+    assert theirs[:5] == ["Theirs", "paper", "lost", "lost", NONE]
+    assert "known no more:\n\n- Theirs: Table 2\n" in text
+    table = pd.read_csv(folder / "out" / "table1.csv").set_index("title")
+    assert table.loc["Theirs", "source"] == "paper (lost): Table 2"
+    assert table.loc["Theirs", "Left mean":].isna().all()
+    assert table.loc["Ours", "Left mean"] == 0.7
+
+
+def test_files_come_out_the_same_and_depend_on_the_results_alone(folder, monkeypatch):
+    def files():
+        return {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+
+    build(folder, reference="net")
+    first = files()
+    assert sorted(first) == [
+        *("significance.csv", "significance.md", "table1.csv", "table1.md", "table1.tex"),
+    ]
+    shutil.rmtree(folder / "out")
+    monkeypatch.chdir(folder)
+    build(folder, reference="net")
+    assert files() == first
+
+
+@pytest.mark.parametrize("reference", [None, "later", "no-such"])
+def test_there_is_no_significance_without_a_measured_reference(folder, reference):
+    build(folder, reference=reference)
+    assert not list((folder / "out").glob("significance*"))
+    build(folder, rows=ROWS[:1], reference="affine")
+    assert not list((folder / "out").glob("significance*"))
+
+
 def test_results_of_two_protocols_are_not_mixed(folder):
     other = tiny_protocol(test=("p", "q", "r"), validation=("c", "x"))
     store(folder / "results" / "later", protocol=other)
@@ -125,7 +198,14 @@ def test_results_of_two_protocols_are_not_mixed(folder):
 
 
 @pytest.mark.parametrize(
-    "content", ["method,Left,source\nOurs,0.7,x\n", PAPER.replace("0.7", "high"), ""]
+    "content",
+    [
+        "method,Left,source\nOurs,0.7,x\n",
+        PAPER.replace("0.7", "high"),
+        PAPER.replace("0.7", ""),
+        "method,Left,Right,numbers,source\nOurs,,,gone,x\n",
+        "",
+    ],
 )
 def test_a_paper_file_that_does_not_fit_is_refused(folder, content):
     (folder / "paper.csv").write_text(content)
@@ -133,6 +213,17 @@ def test_a_paper_file_that_does_not_fit_is_refused(folder, content):
         build(folder)
     with pytest.raises(InputError, match=r"nowhere\.csv"):
         build(folder, paper="nowhere.csv")
+
+
+def test_the_papers_second_table_is_lost(tmp_path):
+    root = Path(__file__).parents[1]
+    paper = root / "experiments" / "mindboggle" / "paper_table2.csv"
+    for name in ("mindboggle", "oasis-trt"):
+        text = build_table(Protocol.load(name), [], tmp_path, tmp_path / "out", paper)
+        for method in METHODS.values():
+            if method.paper:
+                (line,) = lines_of(text, method.paper)
+                assert line[1:7] == ["paper", *["lost"] * 5]
 
 
 def test_the_papers_printed_rows_of_lpba40(tmp_path):

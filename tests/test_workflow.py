@@ -1,8 +1,10 @@
 """The commands of the tables from end to end, on six tiny subjects."""
 
 import json
+import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from pmrnet.data.prepared import describe_inputs, write_prepared
 from pmrnet.data.volume import save_image
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
+from pmrnet.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (16, 24, 16)
@@ -112,11 +115,14 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
     assert main(["evaluate", "--dataset", "tiny", "--method", "pmrnet"]) == 0
     results = project / "experiments" / "tiny" / "results"
     pairs = pd.read_csv(results / "pmrnet" / "pairs.csv")
-    assert list(pairs.columns) == ["moving", "fixed", "label", "dice"]
+    assert list(pairs.columns) == ["moving", "fixed", "label", "dice", "hd95"]
     assert set(pairs["moving"]) == {"s4", "s5"}
     result = json.loads((results / "pmrnet" / "result.json").read_text())
     assert result["provenance"]["weights_sha256"] == description["sha256"]
     assert str(project) not in json.dumps(result)
+    cost = result["provenance"]["cost"]
+    assert cost["parameters"] > 0
+    assert cost["peak_memory_gib"] > 0
 
     capsys.readouterr()
     assert main(["table", "--dataset", "tiny"]) == 0
@@ -130,10 +136,22 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
     assert "largest difference of a label's Dice in a pair is 0.0000" in capsys.readouterr().out
     assert (results / "pmrnet" / "pairs.csv").read_bytes() == before
 
+    # All of it once more, in processes of their own: nothing is left to do.
+    capsys.readouterr()
+    assert main(["tables", "--dataset", "tiny"]) == 0
+    captured = capsys.readouterr()
+    assert "tiny pmrnet: scored already" in captured.err
+    assert captured.out.startswith("# Dice on tiny")
+
+    out = project / "l2r"
+    export = ["export-learn2reg", "--dataset", "tiny", "--out", str(out), "--images"]
+    assert main(export) == 0
+    assert f"2 displacement fields: {out}" in capsys.readouterr().out
+    assert nib.load(out / "disp_0004_0005.nii.gz").shape == (*SHAPE, 3)
+    assert nib.load(out / "labels" / "tiny_0005_0000.nii.gz").shape == SHAPE
+
     # A finished training is not repeated, and another experiment is not trained on top of it.
-    assert (
-        workflow.train("tiny", "pmrnet") == Dataset.load("tiny").run("pmrnet") / "weights.json"
-    )
+    assert workflow.train("tiny", "pmrnet") == Dataset.load("tiny").run("pmrnet") / "weights.json"
     path = project / "experiments" / "tiny" / "pmrnet.yaml"
     path.write_text(path.read_text().replace("seed: 3", "seed: 4"))
     with pytest.raises(InputError, match="found one of other settings"):
@@ -164,3 +182,137 @@ def test_data_identity_changes_with_the_data_and_not_with_their_place(project):
     record["inputs"]["image"]["sha256"] = "0" * 64
     description.write_text(json.dumps(record))
     assert workflow.data_identity(tiny, subjects) != identity
+
+
+# -- whole tables
+
+
+@pytest.fixture
+def here(project, monkeypatch):
+    """Trainings and evaluations in this process, the network replaced by what it leaves behind."""
+    calls = []
+
+    def train(dataset, method):
+        calls.append(("train", method))
+        if method == "broken":
+            raise InputError("Expected an extra, found none: install it.")
+        path = Dataset.load(dataset).run(method) / "weights.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"sha256": "w" * 64}))
+        return path
+
+    evaluate = workflow.evaluate
+
+    def evaluated(dataset, method):
+        calls.append(("evaluate", method))
+        if method in workflow.ALIGNMENTS:
+            return evaluate(dataset, method)
+        workflow.weights_of(dataset, method)
+        out = Dataset.load(dataset).results / method
+        other = evaluate(dataset, "affine")
+        result = json.loads((other / "result.json").read_text())
+        result["provenance"]["weights_sha256"] = "w" * 64
+        out.mkdir(parents=True)
+        for name in ("pairs.csv", "registrations.csv"):
+            (out / name).write_bytes((other / name).read_bytes())
+        (out / "result.json").write_text(json.dumps(result))
+        return out
+
+    monkeypatch.setattr(workflow, "train", train)
+    monkeypatch.setattr(workflow, "evaluate", evaluated)
+    monkeypatch.setattr("pmrnet.own_process.in_own_process", lambda f, *a: f(*a))
+    return calls
+
+
+def test_tables_make_what_is_missing_and_skip_what_cannot_be_made(project, here, capsys):
+    folder = project / "experiments" / "tiny"
+    (folder / "broken.yaml").write_text((folder / "pmrnet.yaml").read_text())
+    made = workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert ("train", "pmrnet") in here
+    assert ("evaluate", "pmrnet") in here
+    assert here.index(("evaluate", "none")) < here.index(("train", "pmrnet"))
+    assert ("evaluate", "broken") not in here
+    assert "tiny broken: skipped: Expected an extra, found none: install it." in said
+    assert "tiny pmrnet: training\n" in said
+    assert "| broken          | not yet run |" in made["tiny"]
+    assert (folder / "table.md").read_text() == made["tiny"]
+    assert (folder / "significance.md").is_file()
+
+    # The second time there is nothing to do but what could not be done.
+    here.clear()
+    (folder / "broken.yaml").unlink()
+    (folder / "table.tex").unlink()
+    workflow.tables(["tiny"])
+    assert [step for step in here if step[1] in ("none", "affine", "pmrnet")] == []
+    assert "tiny pmrnet: scored already" in capsys.readouterr().err
+    assert (folder / "table.tex").is_file()
+
+
+def test_tables_go_on_with_a_training_that_was_stopped(project, here, capsys):
+    run = Dataset.load("tiny").run("pmrnet")
+    run.mkdir(parents=True)
+    (run / "experiment.sha256").write_text("0\n")
+    workflow.tables(["tiny"])
+    assert ("train", "pmrnet") in here
+    assert "tiny pmrnet: training goes on" in capsys.readouterr().err
+
+
+def test_tables_keep_a_result_of_other_weights_and_say_so(project, here, capsys):
+    workflow.tables(["tiny"])
+    before = (project / "experiments/tiny/results/pmrnet/pairs.csv").read_bytes()
+    trained = Dataset.load("tiny").run("pmrnet") / "weights.json"
+    trained.write_text(json.dumps({"sha256": "x" * 64}))
+    capsys.readouterr()
+    workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert "tiny pmrnet: skipped" in said
+    assert "--method pmrnet --overwrite" in said
+    assert (project / "experiments/tiny/results/pmrnet/pairs.csv").read_bytes() == before
+
+
+def test_tables_use_a_stored_result_without_its_weights_and_data(project, here, capsys):
+    workflow.tables(["tiny"])
+    (Dataset.load("tiny").run("pmrnet") / "weights.json").unlink()
+    shutil.rmtree(project / "data")
+    here.clear()
+    made = workflow.tables(["tiny"])
+    assert [step for step in here if step[1] in ("none", "affine", "pmrnet")] == []
+    assert "not yet run" not in made["tiny"].split("95 %")[0]
+
+
+def test_the_papers_tables_have_all_rows_whatever_was_run(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "data_splits", tmp_path / "data_splits")
+    for name in ("lpba40", "mindboggle"):
+        folder = tmp_path / "experiments" / name
+        folder.mkdir(parents=True)
+        for paper in (ROOT / "experiments" / name).glob("paper_*.csv"):
+            shutil.copy(paper, folder)
+    monkeypatch.chdir(tmp_path)
+    for dataset, name in workflow.PAPER_TABLES.items():
+        text = workflow.table(dataset)
+        table = pd.read_csv(tmp_path / "experiments" / dataset / f"{name}.csv")
+        assert table["method"].dropna().tolist() == list(METHODS)
+        assert (table["source"] == "not yet run").sum() == len(METHODS)
+        assert table["source"].str.startswith("paper").sum() == 6
+        assert f"`make evaluate DATASET={dataset} METHOD=syn`" in text
+        assert f"`make train evaluate DATASET={dataset} METHOD=faim`" in text
+        assert (tmp_path / "experiments" / dataset / f"{name}.tex").is_file()
+
+
+@pytest.mark.parametrize("dataset", ["lpba40", "mindboggle-dkt31"])
+def test_the_stored_tables_are_those_of_the_stored_results(dataset, tmp_path, monkeypatch):
+    for name in ("experiments", "data_splits"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    folder = tmp_path / "experiments" / dataset
+    stored = {
+        path.name: path.read_bytes()
+        for pattern in ("table*.*", "significance.*")
+        for path in folder.glob(pattern)
+    }
+    for name in stored:
+        (folder / name).unlink()
+    monkeypatch.chdir(tmp_path)
+    workflow.table(dataset)
+    assert stored
+    assert {name: (folder / name).read_bytes() for name in stored} == stored

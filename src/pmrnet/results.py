@@ -3,9 +3,9 @@
 A result is a folder of three files. ``pairs.csv`` has one row per pair and label (columns moving,
 fixed, label, dice, hd95; an empty dice where neither volume has the label, an empty hd95 where
 either lacks it; results of evaluations that left HD95 out have no such column),
-``registrations.csv`` one row per pair, and ``result.json`` the protocol's name and hash, the method's identity and the
-provenance. ``result.json`` is written last and holds checksums of the other two, so that a
-result that is only half replaced is noticed.
+``registrations.csv`` one row per pair, and ``result.json`` the protocol's name and hash, the
+method's identity and the provenance. ``result.json`` is written last and holds checksums of the
+other two, so that a result that is only half replaced is noticed.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def write_result(
     identity, provenance : mapping
         See `Result`.
     records : sequence of mapping
-        One per pair: the keys of `REGISTRATION_COLUMNS`; ``dice``, a list of [label, Dice]; and,
-        in all or none, ``hd95``, a list of [label, millimetres].
+        One per pair: the keys of `REGISTRATION_COLUMNS`; ``dice``, a list of [label, Dice]; and
+        ``hd95``, a list of [label, millimetres], which is only stored if all records have it.
     """
     folder = Path(folder)
     records = sorted(records, key=lambda record: (record["moving"], record["fixed"]))

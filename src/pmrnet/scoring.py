@@ -104,7 +104,7 @@ def score_pair(
     displacement_fn, protocol, alignment
         As in `pmrnet.evaluation.evaluate`.
     hd95 : bool
-        Whether to measure the distance of the labels' surfaces too, which takes about a second
+        Whether to measure the distance of the labels' surfaces too, which takes half a second
         for the 54 labels of LPBA40.
 
     Returns

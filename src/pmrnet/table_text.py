@@ -4,51 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from pmrnet.aligned_text import aligned
 from pmrnet.protocol import Protocol
 from pmrnet.results import Result
-from pmrnet.summary import ALL, Summary
+from pmrnet.summary import ALL, Statistic, Summary
+from pmrnet.table_cells import LOST, NOT_YET_RUN, Cell, cells_of, cost_of, number
+from pmrnet.table_rows import Measured, PaperRow, Row, arranged
 
-_DEFORMATION = ("Folding, %", "in brain, %", "SDlogJ", "Seconds")
-_NONE = "–"  # noqa: RUF001 (an en dash, the usual sign for "no value" in a table)
+__all__ = ["Measured", "PaperRow", "Row", "csv_table", "markdown_table"]
 
-
-@dataclass(frozen=True)
-class Row:
-    """A method's row.
-
-    Attributes
-    ----------
-    method : str
-        Name of the method's folder of results.
-    title : str
-        What the table calls it.
-    command : str
-        The command that makes the result, shown while there is none.
-    """
-
-    method: str
-    title: str
-    command: str
+_PARTS = ("mean", "sd", "low", "high")
+_COST = ("parameters", "steps", "training_seconds", "peak_memory_gib")
 
 
-@dataclass(frozen=True)
-class PaperRow:
-    """A row as printed in a paper: its title, its Dice by group, and where it is printed."""
-
-    title: str
-    dice: dict[str, float]
-    source: str
-
-
-Measured = tuple[Row, Summary | None, Result | None]
-
-
-def _columns(protocol: Protocol) -> list[str]:
-    return [*protocol.groups, ALL]
+_LEGEND = (
+    "Bold: the best measured value of a column, to the decimals shown; of folding, SDlogJ and "
+    "seconds among the methods that compute a deformation. HD95: the larger of the two directed "
+    "95th percentiles of the distance of a label's surfaces on the fixed subject's grid, mean over "
+    "the labels that both volumes have, then mean ± standard deviation over pairs. Folding: share "
+    "of voxels of the network grid whose Jacobian determinant is not positive, on the whole grid "
+    "and within the fixed brain; SDlogJ: standard deviation of the determinant's logarithm; "
+    "seconds: median time of one registration. Parameters, steps and seconds of the training are "
+    "those of the weights; memory: peak of the process that registers, on the host."
+)
 
 
 def markdown_table(
@@ -76,40 +56,26 @@ def markdown_table(
     Returns
     -------
     str
-        Columns are aligned, so that it reads well on a terminal too.
+        Columns are aligned, so that it reads well on a terminal too; the best measured values are
+        bold.
     """
-    columns = _columns(protocol)
-    means, intervals = [], []
-    for row, summary, _ in measured:
-        if summary is None:
-            blank = [""] * (len(columns) + len(_DEFORMATION))
-            means.append([row.title, "not yet run", *blank])
-            continue
-        dice = [summary.dice[column] for column in columns]
-        means.append(
-            [
-                row.title,
-                "measured",
-                *(f"{_number(s.mean, 3)} ± {_number(s.sd, 3)}" for s in dice),
-                _number(100 * summary.folding, 4),
-                _number(100 * summary.folding_brain, 4),
-                _number(summary.sdlogj, 3),
-                _number(summary.seconds, 2),
-            ]
-        )
-        spans = (f"{_number(s.low, 3)} to {_number(s.high, 3)}" for s in dice)
-        intervals.append([row.title, *spans])
-    for row in paper:
-        printed = [_number(row.dice[group], 3) for group in protocol.groups]
-        means.append([row.title, "paper", *printed, *[_NONE] * (1 + len(_DEFORMATION))])
-
+    columns = [*protocol.groups, ALL]
+    head, body = cells_of(protocol, arranged(measured, paper))
+    intervals = [
+        [
+            row.title,
+            *(f"{number(s.low, 3)} to {number(s.high, 3)}" for s in _dice(summary, columns)),
+        ]
+        for row, summary, _ in measured
+        if summary is not None
+    ]
     count = len(protocol.pairs("test"))
     parts = [
         f"# {heading}",
         f"Protocol {protocol.name}, hash {protocol.hash}: {count} ordered pairs of "
         f"{len(protocol.test)} test subjects, {len(protocol.labels)} labels. Dice of every label, "
         "then mean over the group's labels, then mean ± standard deviation over pairs.",
-        _aligned(["Method", "Source", *columns, *_DEFORMATION], means),
+        aligned(head, [[_marked(cell) for cell in line] for line in body]),
     ]
     missing = [row for row, summary, _ in measured if summary is None]
     if missing:
@@ -118,23 +84,37 @@ def markdown_table(
         parts += [
             f"95 % confidence intervals of the mean (bootstrap over test subjects, {resamples} "
             "resamples):",
-            _aligned(["Method", *columns], intervals),
+            aligned(["Method", *columns], intervals),
         ]
-    parts.append(
-        "Folding: share of voxels of the network grid whose Jacobian determinant is not positive, "
-        "on the whole grid and within the fixed brain; SDlogJ: standard deviation of the "
-        "determinant's logarithm; seconds: median time of one registration."
-    )
+    parts.append(_LEGEND)
     provenance = [_provenance_line(row, result) for row, _, result in measured if result]
     if provenance:
         parts.append("\n".join(["Measured:", "", *provenance]))
-    if paper:
+    printed = [row for row in paper if not row.lost]
+    if printed:
         parts.append(
             "Paper: printed numbers, made with the paper's own preparation of the data, so that "
-            "levels compare less well than gains do:\n\n"
-            + "\n".join(f"- {row.title}: {row.source}" for row in paper)
+            "levels compare less well than gains do:\n\n" + _sources(printed)
+        )
+    lost = [row for row in paper if row.lost]
+    if lost:
+        parts.append(
+            f"Paper, {LOST}: the paper prints a number here that is known no more:\n\n"
+            + _sources(lost)
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _dice(summary: Summary, columns: Sequence[str]) -> list[Statistic]:
+    return [summary.dice[column] for column in columns]
+
+
+def _marked(cell: Cell) -> str:
+    return f"**{cell.text}**" if cell.best else cell.text
+
+
+def _sources(rows: Sequence[PaperRow]) -> str:
+    return "\n".join(f"- {row.title}: {row.source}" for row in rows)
 
 
 def _provenance_line(row: Row, result: Result) -> str:
@@ -160,16 +140,6 @@ def _provenance_line(row: Row, result: Result) -> str:
     return f"- {row.title}: " + "; ".join(fact for fact in facts if fact)
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [list(header), *map(list, rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-    rule = [["-" * width for width in widths]]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |"
-        for line in [*lines[:1], *rule, *lines[1:]]
-    )
-
-
 def csv_table(protocol: Protocol, measured: Sequence[Measured], paper: Sequence[PaperRow]) -> str:
     """CSV text of a table at full precision.
 
@@ -181,35 +151,41 @@ def csv_table(protocol: Protocol, measured: Sequence[Measured], paper: Sequence[
     Returns
     -------
     str
-        For every group the mean, the standard deviation and the ends of the confidence interval.
+        For every group the mean, the standard deviation and the ends of the confidence interval,
+        of Dice and of HD95.
     """
-    columns = _columns(protocol)
+    columns = [*protocol.groups, ALL]
     fields = ["method", "title", "source"]
-    fields += [f"{column} {part}" for column in columns for part in ("mean", "sd", "low", "high")]
-    fields += ["folding_percent", "folding_brain_percent", "sdlogj", "seconds", "protocol_hash"]
+    fields += [f"{column} {part}" for column in columns for part in _PARTS]
+    fields += [f"HD95 {column} {part}" for column in columns for part in _PARTS]
+    fields += ["folding_percent", "folding_brain_percent", "sdlogj", "seconds"]
+    fields += [*_COST, "protocol_hash"]
     records: list[dict[str, str]] = []
-    for row, summary, _ in measured:
-        record = {"method": row.method, "title": row.title, "source": "not yet run"}
-        if summary is not None:
+    for item in arranged(measured, paper):
+        if isinstance(item, PaperRow):
+            source = f"paper{f' ({LOST})' if item.lost else ''}: {item.source}"
+            means = {f"{group} mean": number(v, 3, "") for group, v in item.dice.items()}
+            records.append({"title": item.title, "source": source, **means})
+            continue
+        row, summary, result = item
+        record = {"method": row.method, "title": row.title, "source": NOT_YET_RUN}
+        if summary is not None and result is not None:
             record["source"] = "measured"
             for column in columns:
-                for part in ("mean", "sd", "low", "high"):
-                    record[f"{column} {part}"] = _number(getattr(summary.dice[column], part), 6, "")
-            record["folding_percent"] = _number(100 * summary.folding, 6, "")
-            record["folding_brain_percent"] = _number(100 * summary.folding_brain, 6, "")
-            record["sdlogj"] = _number(summary.sdlogj, 6, "")
-            record["seconds"] = _number(summary.seconds, 4, "")
+                for part in _PARTS:
+                    dice, hd95 = summary.dice[column], summary.hd95[column]
+                    record[f"{column} {part}"] = number(getattr(dice, part), 6, "")
+                    record[f"HD95 {column} {part}"] = number(getattr(hd95, part), 6, "")
+            record["folding_percent"] = number(100 * summary.folding, 6, "")
+            record["folding_brain_percent"] = number(100 * summary.folding_brain, 6, "")
+            record["sdlogj"] = number(summary.sdlogj, 6, "")
+            record["seconds"] = number(summary.seconds, 4, "")
+            cost = cost_of(result)
+            record |= {key: number(cost[key], 1 if "_" in key else 0, "") for key in _COST}
             record["protocol_hash"] = protocol.hash
         records.append(record)
-    for row in paper:
-        record = {"title": row.title, "source": f"paper: {row.source}"}
-        records.append(record | {f"{g} mean": _number(v, 3, "") for g, v in row.dice.items()})
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fields, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return stream.getvalue()
-
-
-def _number(value: float, digits: int, missing: str = _NONE) -> str:
-    return missing if math.isnan(value) else f"{value:.{digits}f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,12 @@ from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.protocol import Protocol
 from pmrnet.results import load_result
+from pmrnet.significance import compare_all
+from pmrnet.significance_text import significance_csv, significance_markdown
 from pmrnet.summary import summarise
-from pmrnet.table_text import Measured, PaperRow, Row, csv_table, markdown_table
+from pmrnet.table_latex import latex_table
+from pmrnet.table_rows import Measured, PaperRow, Row
+from pmrnet.table_text import csv_table, markdown_table
 
 __all__ = ["Row", "build_table"]
 
@@ -28,8 +33,9 @@ def build_table(
     title: str | None = None,
     resamples: int = 2000,
     seed: int = 2019,
+    reference: str | None = None,
 ) -> str:
-    """Write a table as Markdown and as CSV.
+    """Write a table as Markdown, CSV and LaTeX.
 
     Parameters
     ----------
@@ -40,15 +46,19 @@ def build_table(
     results_folder : path-like
         Holds a folder of results for each method.
     out_folder : path-like
-        Where ``<name>.md`` and ``<name>.csv`` are written.
+        Where ``<name>.md``, ``<name>.csv`` and ``<name>.tex`` are written.
     paper_csv : path-like, optional
-        Rows as printed in a paper: columns method, the groups, source.
+        Rows as printed in a paper: columns method, the groups, source, and perhaps numbers, which
+        is "printed" or, where they are known no more, "lost".
     name : str
         Stem of the files.
     title : str, optional
         Heading of the table.
     resamples, seed : int
         Of the bootstrap, see `pmrnet.summary.bootstrap_interval`.
+    reference : str, optional
+        The method that the others are compared with in ``significance.md`` and
+        ``significance.csv``, which are written where it and another one are measured.
 
     Returns
     -------
@@ -60,6 +70,11 @@ def build_table(
     InputError
         If a result is damaged, incomplete or of another protocol, or the paper's file lacks a
         column.
+
+    Notes
+    -----
+    Nothing but the stored results and the paper's file enters, and no date, so that the files come
+    out the same, bit for bit, wherever they are made.
     """
     measured: list[Measured] = []
     for row in rows:
@@ -68,23 +83,38 @@ def build_table(
         measured.append((row, summary, result))
     paper = [] if paper_csv is None else _read_paper(Path(paper_csv), protocol)
     heading = title or f"Dice on {protocol.name}"
+    out = Path(out_folder)
     text = markdown_table(heading, protocol, measured, paper, resamples)
-    atomic_write_text(Path(out_folder) / f"{name}.csv", csv_table(protocol, measured, paper))
-    atomic_write_text(Path(out_folder) / f"{name}.md", text)
+    texts = {
+        f"{name}.csv": csv_table(protocol, measured, paper),
+        f"{name}.tex": latex_table(heading, protocol, measured, paper),
+        f"{name}.md": text,
+    }
+    found = {row.method: (row.title, result) for row, _, result in measured if result is not None}
+    if reference in found and len(found) > 1:
+        comparisons = compare_all(found, reference, protocol, resamples, seed)
+        texts["significance.csv"] = significance_csv(comparisons)
+        texts["significance.md"] = significance_markdown(
+            f"{heading}: significance", found[reference][0], comparisons, resamples
+        )
+    for file, content in texts.items():
+        atomic_write_text(out / file, content)
     return text
 
 
 def _read_paper(path: Path, protocol: Protocol) -> list[PaperRow]:
     try:
-        frame = pd.read_csv(path, dtype={"method": str, "source": str})
-        return [
-            PaperRow(
-                record["method"],
-                {group: float(record[group]) for group in protocol.groups},
-                record["source"],
-            )
-            for record in frame.to_dict("records")
-        ]
+        frame = pd.read_csv(path, dtype={"method": str, "source": str, "numbers": str})
+        rows = []
+        for record in frame.to_dict("records"):
+            numbers = record.get("numbers", "printed")
+            if numbers not in ("printed", "lost"):
+                raise ValueError(f"{numbers!r} in the column numbers")
+            dice = {group: float(record[group]) for group in protocol.groups}
+            if numbers == "printed" and not all(map(math.isfinite, dice.values())):
+                raise ValueError(f"no number for {record['method']}")
+            rows.append(PaperRow(record["method"], dice, record["source"], numbers == "lost"))
+        return rows
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"Expected the columns method, {', '.join(protocol.groups)} and source in {path}, "

@@ -147,7 +147,8 @@ def test_folder_of_another_experiment_is_refused(subjects, tmp_path):
 
 def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys):
     path = train(experiment(), tiny_protocol(labels={}, groups={}), subjects, tmp_path, {})
-    best = json.loads(path.read_text())["training"]["best"]
+    training = json.loads(path.read_text())["training"]
+    best = training["best"]
     log = list(csv.DictReader((tmp_path / "stage1/log.csv").open()))
     scores = [float(row["val_similarity"]) for row in log]
     assert best["val_similarity"] == pytest.approx(max(scores))
@@ -156,3 +157,5 @@ def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys)
     assert "validation similarity" in capsys.readouterr().err
     seconds = [float(row["input_seconds"]) for row in log]
     assert all(0 < value < 60 for value in seconds)
+    steps = sum(4 * float(row["seconds_per_step"]) + float(row["val_seconds"]) for row in log)
+    assert training["seconds"] == round(steps)

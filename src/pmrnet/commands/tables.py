@@ -1,4 +1,4 @@
-"""`train`, `evaluate`, `ship`, `table` and `demo`: what regenerates the paper's tables."""
+"""`train`, `evaluate`, `table`, `tables` and what else regenerates the paper's tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,27 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     evaluate = _add(commands, "evaluate", "register and score all test pairs", _evaluate)
     evaluate.add_argument("--weights", help="shipped name or JSON file")
     evaluate.add_argument("--overwrite", action="store_true", help="replace a stored result")
+    evaluate.add_argument(
+        "--no-hd95", action="store_true", help="leave out the distance of the labels' surfaces"
+    )
     ship = _add(commands, "ship", "put the weights trained here among the package's", _ship)
-    for command in (train, evaluate, ship):
+    text = "write displacement fields as Learn2Reg's evaluation reads them"
+    export = _add(commands, "export-learn2reg", text, _export_learn2reg)
+    export.add_argument("--weights", help="shipped name or JSON file")
+    export.add_argument("--out", type=Path, required=True, help="folder for the files")
+    export.add_argument("--split", choices=("test", "validation"), default="test")
+    export.add_argument(
+        "--images",
+        action="store_true",
+        help="write the images and labels on the network's grid and the evaluation's settings too",
+    )
+    for command in (train, evaluate, ship, export):
         command.add_argument("--method", default="pmrnet", help="an experiment's name")
     _add(commands, "table", "print and write the table of the stored results", _table)
+    text = "train, score and tabulate all rows of the paper's tables, as far as not done"
+    tables = commands.add_parser("tables", help=text, description=text)
+    tables.add_argument("--dataset", action="append", help="only this one (may be repeated)")
+    tables.set_defaults(run=_tables)
     demo = commands.add_parser("demo", help="the whole way on built-in data, in minutes")
     demo.add_argument("--out", type=Path, default=Path("runs/demo-report"))
     demo.set_defaults(run=_demo)
@@ -41,10 +58,18 @@ def _evaluate(options: argparse.Namespace) -> None:
     from pmrnet.dataset import Dataset
 
     if options.overwrite:
-        out = workflow.evaluate(options.dataset, options.method, options.weights, overwrite=True)
+        out = workflow.evaluate(
+            options.dataset,
+            options.method,
+            options.weights,
+            overwrite=True,
+            hd95=not options.no_hd95,
+        )
         print(f"result: {out}")
         return
-    difference = workflow.reproduce(options.dataset, options.method, options.weights)
+    difference = workflow.reproduce(
+        options.dataset, options.method, options.weights, hd95=not options.no_hd95
+    )
     if difference is None:
         print(f"result: {Dataset.load(options.dataset).results / options.method}")
     else:
@@ -58,6 +83,27 @@ def _ship(options: argparse.Namespace) -> None:
     from pmrnet import workflow
 
     print(f"weights: {workflow.ship(options.dataset, options.method)}")
+
+
+def _export_learn2reg(options: argparse.Namespace) -> None:
+    from pmrnet.learn2reg import export_learn2reg
+
+    count = export_learn2reg(
+        options.dataset,
+        options.method,
+        options.out,
+        weights=options.weights,
+        split=options.split,
+        images=options.images,
+    )
+    print(f"{count} displacement fields: {options.out}")
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from pmrnet import workflow
+
+    made = workflow.tables(options.dataset or tuple(workflow.PAPER_TABLES))
+    print("\n".join(made.values()))
 
 
 def _table(options: argparse.Namespace) -> None:

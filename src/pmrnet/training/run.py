@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from collections.abc import Mapping
@@ -80,8 +81,19 @@ def train(
         experiment.network,
         folder / "weights",
         spacing=best["spacing"],
-        training={**provenance, "best": best},
+        training={**provenance, "best": best, "seconds": _seconds(experiment, folder)},
     )
+
+
+def _seconds(experiment: Experiment, folder: Path) -> int:
+    """Time that the steps and the validation took, over all starts, by the logs."""
+    total = 0.0
+    for number, stage in enumerate(experiment.stages, start=1):
+        with (folder / f"stage{number}" / "log.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                total += stage.validate_every * float(row["seconds_per_step"])
+                total += float(row["val_seconds"])
+    return round(total)
 
 
 def _claim(folder: Path, config_sha256: str) -> None:

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pandas as pd
+
+from pmrnet.methods import METHODS, REFERENCE, Method, in_order, method_of
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+
+
+def test_known_methods_come_in_the_order_of_the_table_and_others_by_name():
+    found = in_order(["zeta", "pmrnet", "none", "alpha", "faim", "pmrnet", "baseline1"])
+    assert found == ["none", "faim", "baseline1", "pmrnet", "alpha", "zeta"]
+    assert in_order(METHODS) == list(METHODS)
+
+
+def test_a_method_that_is_not_known_is_called_by_its_name():
+    assert method_of("mine") == Method("mine")
+    assert method_of(REFERENCE).title == "PMR-Net"
+
+
+def test_every_row_of_the_paper_is_that_of_one_method():
+    named = [method.paper for method in METHODS.values() if method.paper]
+    for table in (
+        EXPERIMENTS / "lpba40/paper_table1.csv",
+        EXPERIMENTS / "mindboggle/paper_table2.csv",
+    ):
+        assert pd.read_csv(table)["method"].tolist() == named

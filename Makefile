@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 table2 tables test test-fast lint format bench clean
+.PHONY: demo data train evaluate table1 table2 tables figures test test-fast lint format bench clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -37,6 +37,9 @@ table2: $(CORE)
 # Whatever of the paper's tables is not there yet: hours of training.
 tables: $(CORE)
 	$(RUN) tables
+
+figures: $(CORE)
+	$(RUN) figures --dataset $(DATASET)
 
 test: $(TEST)
 	$(VENV)/bin/python -m pytest

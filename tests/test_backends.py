@@ -15,31 +15,34 @@ import numpy as np
 import pytest
 
 GRIDS = {"2D": (16, 24), "3D": (8, 12, 16)}
-CONFIG = {
-    "type": "pmrnet",
-    "filters": (4, 6),
-    "hidden_filters": (4, 5),
-    "hidden_kernels": (1, 3),
-    "integration_steps": 3,
+CONFIGS = {
+    "pmrnet": {
+        "filters": (4, 6),
+        "hidden_filters": (4, 5),
+        "hidden_kernels": (1, 3),
+        "integration_steps": 3,
+    },
+    "faim": {"filters": 8, "kernels": (2, 5)},
 }
+OBJECTIVES = {"faim": {"type": "displacement", "window": 5}}
 # Relative to the largest value of each array: float32, convolutions summed in another order, and
 # gradients through three squarings.
 TOLERANCE = 2e-4
 
 
-def compute(folder):
+def compute(folder, kind):
     """Everything that is compared, on the backend of this process."""
     import keras
 
     from pmrnet.nn import losses
-    from pmrnet.nn.build import build_network
-    from pmrnet.nn.objective import Objective
+    from pmrnet.nn.build import build_network, build_objective
     from pmrnet.spatial import integrate, upsample_field, warp
 
     folder = Path(folder)
     data = dict(np.load(folder / "inputs.npz"))
     pair = {key: data[key] for key in ("moving", "fixed")}
-    network = build_network(CONFIG, Objective())
+    objective = build_objective(OBJECTIVES.get(kind, {}))
+    network = build_network({"type": kind, **CONFIGS[kind]}, objective)
     network.build({key: value.shape for key, value in pair.items()})
     for weight in network.trainable_weights:
         weight.assign(weights_of(weight))
@@ -71,7 +74,11 @@ def weights_of(weight):
     """Fixed weights of ordinary size; fields of a voxel or two, samples without noise."""
     if weight.path.endswith("log_variance/bias"):
         return np.full(weight.shape, -60.0)
+    if "log_variance" in weight.path and weight.path.endswith("beta"):
+        return np.full(weight.shape, -300.0)  # before LeakyReLU
     rng = np.random.default_rng(list(weight.path.encode()))
+    if weight.path.endswith("gamma"):
+        return 1 + rng.normal(0, 0.1, weight.shape)
     if weight.ndim == 1:
         return rng.normal(0, 0.1, weight.shape)
     return rng.normal(0, np.sqrt(2 / np.prod(weight.shape[:-1])), weight.shape)
@@ -122,8 +129,15 @@ def gradient_of(function, argument):
     importlib.util.find_spec("jax") is None,
     reason='JAX is not installed: pip install "pmrnet[jax]"',
 )
-@pytest.mark.parametrize("grid", ["2D", pytest.param("3D", marks=pytest.mark.slow)])
-def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, grid):
+@pytest.mark.parametrize(
+    ("kind", "grid"),
+    [
+        ("pmrnet", "2D"),
+        pytest.param("pmrnet", "3D", marks=pytest.mark.slow),
+        pytest.param("faim", "3D", marks=pytest.mark.slow),
+    ],
+)
+def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, kind, grid):
     grid = GRIDS[grid]
     half = tuple(n // 2 for n in grid)
     np.savez(
@@ -136,7 +150,7 @@ def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, grid):
     backends = ("tensorflow", "jax")
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, str(tmp_path)],
+            [sys.executable, __file__, str(tmp_path), kind],
             env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
             stderr=subprocess.PIPE,
             text=True,

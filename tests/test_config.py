@@ -54,11 +54,10 @@ def test_plain_form_for_records(load):
     ids=lambda path: f"{path.parent.name}/{path.stem}",
 )
 def test_stored_experiments_can_be_built(path):
-    from pmrnet.nn.build import build_network
-    from pmrnet.nn.objective import Objective
+    from pmrnet.nn.build import build_network, build_objective
 
     experiment = Experiment.load(path)
-    network = build_network(experiment.network, Objective(**experiment.objective))
+    network = build_network(experiment.network, build_objective(experiment.objective))
     assert network.objective.term_names(network.level_count)
     assert experiment.name == path.stem
     assert experiment.stages
@@ -108,8 +107,21 @@ def test_wrong_content_is_named(load, text, message):
         TEXT.replace("spacing: 2", "spacing: 3"),
         TEXT.replace("seed: 3", "seed: x"),
         TEXT.replace("  type: pmrnet", "  - pmrnet"),
+        TEXT.replace("image_sigma: 0.02", "image_sigma: 2e-2"),
+        TEXT.replace("image_sigma: 0.02", "feature_error: 2"),
+        TEXT.replace("image_sigma: 0.02", "type: [displacement]"),
     ],
-    ids=["1e-3", "steps", "no steps", "spacing", "seed", "network"],
+    ids=[
+        "1e-3",
+        "steps",
+        "no steps",
+        "spacing",
+        "seed",
+        "network",
+        "objective",
+        "a number for a word",
+        "a list for a word",
+    ],
 )
 def test_wrong_types_and_values_are_the_users_mistake(load, text):
     with pytest.raises(InputError, match=r"ours\.yaml"):

@@ -151,6 +151,7 @@ def test_the_whole_way_and_back_again(tmp_path, monkeypatch, capsys):
         "summary.md",
         "table.csv",
         "table.md",
+        "table.tex",
         "truth.csv",
     ]
     assert "| No registration |" in first

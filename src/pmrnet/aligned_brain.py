@@ -72,6 +72,7 @@ def align_brain(
     role: str,
     shape: tuple[int, int, int] = (160, 192, 160),
     settings: AffineSettings | None = None,
+    to_subject: NDArray | None = None,
 ) -> AlignedBrain:
     """Read a brain and align it to the ICBM152 template.
 
@@ -87,21 +88,19 @@ def align_brain(
         Voxels of the network grid at 1 mm.
     settings
         Of the affine alignment; the defaults if None.
+    to_subject
+        Alignment that is known already: 4x4 from RAS mm of the template to those of the subject.
+        It is estimated if None.
 
     Raises
     ------
     InputError
         If the image cannot be used or no alignment is found.
     """
-    name, image, brain = _read(given, role)
-    if mask is None:
-        refuse_whole_head(Path(name), brain)
-    else:
-        mask_name, _, volume = _read(mask, f"mask of the {role}")
-        check_same_grid(Path(mask_name), volume, Path(name), brain)
-        brain = replace(brain, data=np.where(volume.data > 0, brain.data, 0))
+    name, image, brain = read_brain(given, mask, role)
     grid = network_grid(1, shape)
-    to_subject = estimate_affine(canonical(brain), icbm152_volume(), settings)
+    if to_subject is None:
+        to_subject = estimate_affine(canonical(brain), icbm152_volume(), settings)
     aligned = resample(brain, grid.affine, grid.shape, to_subject, order=1).data
     inside = aligned != 0
     if not inside.any():
@@ -119,6 +118,26 @@ def align_brain(
         network_image=normalise(aligned),
         overlap=float((inside & (icbm152(grid) > 0)).sum() / inside.sum()),
     )
+
+
+def read_brain(
+    given: Image, mask: Image | None, role: str
+) -> tuple[str, nib.spatialimages.SpatialImage, Volume]:
+    """Name for messages, the whole image as given, and the brain: zero outside its mask.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or there is no mask and it looks like a whole head.
+    """
+    name, image, brain = _read(given, role)
+    if mask is None:
+        refuse_whole_head(Path(name), brain)
+    else:
+        mask_name, _, volume = _read(mask, f"mask of the {role}")
+        check_same_grid(Path(mask_name), volume, Path(name), brain)
+        brain = replace(brain, data=np.where(volume.data > 0, brain.data, 0))
+    return name, image, brain
 
 
 def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage, Volume]:

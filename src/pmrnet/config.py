@@ -90,8 +90,10 @@ class Experiment:
             if not isinstance(getattr(self, key), kind):
                 raise _mistake(path, key, f"a {kind.__name__}", getattr(self, key))
         for key, value in self.objective.items():
-            if key not in ("weighting", "similarity") and not _is_number(value):
-                raise _mistake(path, f"objective.{key}", "a number (with a point, 1.0e-3)", value)
+            word = key in _WORDS
+            if not (isinstance(value, str) if word else _is_number(value)):
+                expected = "a word" if word else "a number (with a point, 1.0e-3)"
+                raise _mistake(path, f"objective.{key}", expected, value)
         if not self.stages:
             raise _mistake(path, "stages", "one or more stages", [])
         for number, stage in enumerate(self.stages, start=1):
@@ -122,6 +124,9 @@ def _is_count(value: object) -> bool:
 def _is_positive(value: object) -> bool:
     return _is_number(value) and value > 0
 
+
+#: settings of an objective that are no numbers; what they may be, the objective itself checks
+_WORDS = ("type", "weighting", "similarity", "feature_error")
 
 _EXPECTED = {
     "spacing": (

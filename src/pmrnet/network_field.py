@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 
 from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
+from pmrnet.errors import InputError
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.weights import load_network
+
+if TYPE_CHECKING:
+    from pmrnet.refine import Refinement
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,11 @@ class NetworkField:
     displacement, inverse_displacement
         (X, Y, Z, 3) in voxels of the network grid at 1 mm: integrals of the posterior mean v and
         of -v. The first resamples the moving image, the second the fixed one.
+    velocity
+        (x, y, z, 3) in voxels of its own grid: the posterior mean on half the network's grid, or
+        what the refinement made of it, on the grid of its last level.
+    refinement
+        Record of `pmrnet.refine.refine`; None where the posterior mean was taken as it is.
     """
 
     model: FieldModel
@@ -34,12 +43,14 @@ class NetworkField:
     velocity: NDArray
     displacement: NDArray
     inverse_displacement: NDArray
+    refinement: dict[str, Any] | None = None
 
     def standard_deviation(self, samples: int = 16, seed: int = 0) -> NDArray:
         """Spread of the displacement under samples of the posterior velocity, mm.
 
         Square root of the sum of the variances of the displacement's three components over
-        `samples` draws, on the network grid (X, Y, Z).
+        `samples` draws, on the network grid (X, Y, Z). It is the network's posterior also where
+        the mean was refined.
         """
         return self.model.standard_deviation(self.moving, self.fixed, samples, seed)
 
@@ -56,14 +67,27 @@ class FieldModel:
     """
 
     def __init__(self, network: RegistrationNetwork, description: dict[str, Any]) -> None:
+        if not network.has_velocity:
+            raise InputError(
+                f"weights: expected a network that finds a velocity, which can be inverted, found "
+                f"{description['network'].get('type')!r}; choose other weights."
+            )
         self.network, self.description = network, description
         self.factor = int(description["spacing"])
 
-    def field(self, moving: NDArray, fixed: NDArray) -> NetworkField:
-        """Register two images (X, Y, Z), float32 in [0, 1], on the network grid at 1 mm."""
-        moving, fixed = (self._tensor(image) for image in (moving, fixed))
+    def field(
+        self, moving: NDArray, fixed: NDArray, refine: Refinement | None = None
+    ) -> NetworkField:
+        """Register two images (X, Y, Z), float32 in [0, 1], on the network grid at 1 mm.
+
+        With `refine`, the velocity is optimised for this pair from the network's on.
+        """
+        images = moving, fixed
+        moving, fixed = (self._tensor(image) for image in images)
         outputs = self.network.predict_on_batch({"moving": moving, "fixed": fixed})
         velocity = ops.convert_to_tensor(outputs["velocity"])
+        if refine is not None and refine.steps:
+            return self._refined(moving, fixed, images, velocity, refine)
         return NetworkField(
             self,
             moving,
@@ -72,6 +96,29 @@ class FieldModel:
             self._displacement(velocity),
             self._displacement(-velocity),
         )
+
+    def _refined(
+        self,
+        moving: NDArray,
+        fixed: NDArray,
+        images: tuple[NDArray, NDArray],
+        velocity: object,
+        settings: Refinement,
+    ) -> NetworkField:
+        from pmrnet.refine import displacement_of, refine
+
+        full = [ops.convert_to_tensor(image[None, ..., None]) for image in images]
+        velocity, record = refine(*full, velocity, settings)
+        u, inverse = (
+            ops.convert_to_numpy(displacement_of(sign * velocity, images[0].shape, settings))[0]
+            for sign in (1.0, -1.0)
+        )
+        velocity = ops.convert_to_numpy(velocity)[0]
+        return NetworkField(self, moving, fixed, velocity, u, inverse, record)
+
+    def displacement(self, velocity: NDArray) -> NDArray:
+        """Integrate a velocity (x, y, z, 3), as `field` gives it, to the grid at 1 mm, voxels."""
+        return self._displacement(ops.convert_to_tensor(velocity[None]))
 
     def standard_deviation(
         self, moving: NDArray, fixed: NDArray, samples: int, seed: int

@@ -23,7 +23,10 @@ from pmrnet.composition import native_displacement
 from pmrnet.transforms import AffineTransform, DenseTransform, apply_to_image, jacobian_determinant
 
 if TYPE_CHECKING:
-    from pmrnet.network_field import NetworkField
+    from collections.abc import Mapping
+
+    from pmrnet.network_field import FieldModel, NetworkField
+    from pmrnet.refine import Refinement
 
 #: weights that are used unless others are named
 DEFAULT_WEIGHTS = "lpba40-pmrnet"
@@ -43,6 +46,8 @@ class Registration:
         Description of the weights: name, SHA-256, training.
     seconds
         Time taken by each step.
+    refinement
+        Settings, steps and losses of the refinement; None without one.
     """
 
     fixed: AlignedBrain
@@ -50,6 +55,7 @@ class Registration:
     field: NetworkField
     weights: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
+    refinement: dict[str, Any] | None = None
 
     @cached_property
     def forward(self) -> DenseTransform:
@@ -127,6 +133,7 @@ def register(
     moving_mask: Image | None = None,
     fixed_mask: Image | None = None,
     weights: str | PathLike = DEFAULT_WEIGHTS,
+    refine: Refinement | None = None,
 ) -> Registration:
     """Register two T1 brains.
 
@@ -143,6 +150,9 @@ def register(
         Brain masks on the grids of their images.
     weights
         Name of shipped weights, or path of a weights JSON.
+    refine
+        Settings with which the network's answer is optimised for this pair, which takes some
+        seconds; None takes the answer as it is. See `pmrnet.refine.Refinement`.
 
     Returns
     -------
@@ -173,7 +183,36 @@ def register(
     started = time.perf_counter()
     model = load_field_model(weights)
     seconds["load"] = time.perf_counter() - started
+    return register_aligned(*aligned, model, refine, seconds)
+
+
+def register_aligned(
+    moving: AlignedBrain,
+    fixed: AlignedBrain,
+    model: FieldModel,
+    refine: Refinement | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Registration:
+    """Register two brains that are aligned to the template, with a network that is loaded.
+
+    Parameters
+    ----------
+    moving, fixed
+        From `pmrnet.aligned_brain.align_brain`.
+    model
+        From `pmrnet.network_field.load_field_model`.
+    refine
+        As in `register`.
+    seconds
+        What the steps before took, for the record.
+    """
+    seconds = dict(seconds or {})
     started = time.perf_counter()
-    found = model.field(aligned[0].network_image, aligned[1].network_image)
+    images = moving.network_image, fixed.network_image
+    found = model.field(*images) if refine is None else model.field(*images, refine=refine)
     seconds["network"] = time.perf_counter() - started
-    return Registration(aligned[1], aligned[0], found, model.description, seconds)
+    record = None if refine is None else found.refinement
+    if record is not None:
+        seconds["refine"] = record["seconds"]
+        seconds["network"] -= record["seconds"]
+    return Registration(fixed, moving, found, model.description, seconds, record)

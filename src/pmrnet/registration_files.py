@@ -28,7 +28,7 @@ from pmrnet.report import (
 from pmrnet.transforms import DenseTransform, apply_to_image, jacobian_determinant, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pmrnet.registration import Registration
 
@@ -51,6 +51,7 @@ def save(
     uncertainty: bool = True,
     report: bool = True,
     overwrite: bool = False,
+    inputs: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write all results of a registration.
 
@@ -71,6 +72,8 @@ def save(
         Whether to make these two, which take some seconds.
     overwrite
         Replace the results of an earlier registration in the folder.
+    inputs
+        What the results are made from, as JSON types, for the record in `metrics.json`.
 
     Returns
     -------
@@ -110,8 +113,10 @@ def save(
             "metrics": metrics,
             "warnings": list(content.warnings),
             "seconds": {key: round(value, 2) for key, value in registration.seconds.items()},
+            **({"refinement": registration.refinement} if registration.refinement else {}),
             "files": _names(registration),
             "provenance": _provenance(registration),
+            **({} if inputs is None else {"inputs": dict(inputs)}),
         }
         atomic_write_text(new / "metrics.json", json.dumps(record, indent=1) + "\n")
         if report:

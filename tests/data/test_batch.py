@@ -96,10 +96,12 @@ def test_a_killed_process_is_explained():
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_interrupt_stops_at_once(tmp_path, processes):
+    # Where the tests themselves run in the background, the signal would be ignored by inheritance.
     script = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from pmrnet.data.batch import run_batch
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def wait(name):
     Path({str(tmp_path)!r}, name).touch()

@@ -3,7 +3,8 @@
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.nn.build import build_network
+from pmrnet.nn.build import NETWORKS, build_network, build_objective
+from pmrnet.nn.displacement_objective import DisplacementObjective
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
 
@@ -42,3 +43,38 @@ def test_unknown_argument_is_named():
 def test_arguments_that_do_not_fit_each_other():
     with pytest.raises(InputError, match="one entry per level"):
         build_network({"type": "pmrnet", "filters": [16, 32]})
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_every_type_builds_and_keeps_its_configuration(kind):
+    network = build_network({"type": kind, "seed": 3})
+    assert type(network) is NETWORKS[kind]
+    assert type(network).from_config(network.get_config()).get_config() == network.get_config()
+    assert network.seed == 3
+
+
+def test_objectives():
+    assert build_objective({"image_sigma": 0.1}) == Objective(image_sigma=0.1)
+    assert build_objective({"type": "elbo"}) == Objective()
+    config = {"type": "displacement", "window": 5}
+    assert build_objective(config) == DisplacementObjective(window=5)
+    assert config["type"] == "displacement"  # the caller's mapping is left alone
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"type": "dice"}, "expected one of.*displacement.*elbo.*found 'dice'"),
+        ({"type": "displacement", "image_sigma": 0.1}, "objective displacement.*image_sigma"),
+        ({"prior": 0.1}, "objective elbo.*'prior'"),
+        ({"similarity": "ssd"}, "objective elbo.*similarity must be one of"),
+    ],
+)
+def test_a_wrong_objective_is_the_users_mistake(config, message):
+    with pytest.raises(InputError, match=message):
+        build_objective(config)
+
+
+def test_network_and_objective_have_to_fit():
+    with pytest.raises(InputError, match="objective of type displacement"):
+        build_network({"type": "faim"}, Objective())

@@ -197,3 +197,10 @@ def test_unknown_weighting_is_named(posterior, tiny):
         losses.kl_to_prior(mean, log_variance, LAMBDA, "exakt")
     with pytest.raises(ValueError, match="'exakt'"):
         losses.reconstruction(mean, mean, 1.0, "exakt")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_mean_square_gradient(rng, grid, batch):
+    field = rng.normal(size=(batch, *grid, 2)).astype(np.float32)
+    squares = [np.mean(np.diff(field.astype(float), axis=a + 1) ** 2) for a in range(len(grid))]
+    assert run(losses.mean_square_gradient, field) == pytest.approx(np.mean(squares), rel=1e-5)

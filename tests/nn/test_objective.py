@@ -59,6 +59,31 @@ def test_without_level_terms(rng, outputs):
     assert list(terms) == objective.term_names(4)
 
 
+def test_levels_as_the_authors_released_them(rng, outputs):
+    """A plain mean square of weight 1, half the KL, and the image's KL that of the decoder."""
+    fixed = rng.random((1, 16, 12, 1)).astype(np.float32)
+    given = Objective(0.1, 3.0, feature_error="plain", level_kl_weight=0.5)
+    penalised = posterior(rng, (8, 6))
+    outputs["inference"]["penalised"] = penalised
+    terms = {k: float(v) for k, v in given(fixed, outputs).items()}
+    assert list(terms) == given.term_names(2)
+
+    def kl(p):
+        return float(losses.kl_to_prior(p["mean"], p["log_variance"], 3.0))
+
+    for number, level in enumerate(outputs["inference"]["levels"], start=1):
+        error = np.mean((level["fixed_features"] - level["moved_features"]) ** 2)
+        assert terms[f"level{number}_reconstruction"] == pytest.approx(error, rel=1e-5)
+        assert terms[f"level{number}_kl"] == pytest.approx(0.5 * kl(level), rel=1e-5)
+    assert terms["image_kl"] == pytest.approx(kl(penalised), rel=1e-5)
+    assert terms["image_kl"] != pytest.approx(kl(outputs["inference"]), rel=1e-3)
+
+
+def test_unknown_feature_error_is_named():
+    with pytest.raises(ValueError, match=r"feature_error must be one of .*'relative', 'plain'"):
+        Objective(feature_error="absolute")
+
+
 def test_recovers_a_known_deformation(rng, smooth_field):
     """A velocity, optimised for equation 6 alone, finds the one that made the image."""
     half, grid = (24, 20), (48, 40)

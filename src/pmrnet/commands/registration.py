@@ -28,6 +28,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
     register.add_argument("--weights", help="shipped name or JSON file")
     register.add_argument(
+        "--refine",
+        nargs="?",
+        const="",
+        metavar="BUDGET",
+        help="optimise the deformation for this pair; BUDGET: a time (20s) or a number of steps",
+    )
+    register.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
     )
     register.add_argument("--no-report", action="store_true")
@@ -71,12 +78,18 @@ def _register(options: argparse.Namespace) -> None:
     from pmrnet.registration_files import check_folder
 
     check_folder(options.out, options.overwrite)  # before the work, not after it
+    refinement = None
+    if options.refine is not None:
+        from pmrnet.refine import Refinement
+
+        refinement = Refinement.from_budget(options.refine)
     registration = register(
         options.moving,
         options.fixed,
         moving_mask=options.moving_mask,
         fixed_mask=options.fixed_mask,
         weights=options.weights or DEFAULT_WEIGHTS,
+        refine=refinement,
     )
     out = registration.save(
         options.out,

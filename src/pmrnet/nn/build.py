@@ -1,4 +1,4 @@
-"""From a network's configuration to the network."""
+"""From the configuration of a network and of an objective to them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,30 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.nn.concatenation import ConcatenationNet
+from pmrnet.nn.displacement_objective import DisplacementObjective
+from pmrnet.nn.faim import FAIM
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
+from pmrnet.nn.released import ReleasedPMRNet
 from pmrnet.nn.voxelmorph import VoxelMorph
 
 NETWORKS: dict[str, type[RegistrationNetwork]] = {
     "pmrnet": PMRNet,
+    "pmrnet-released": ReleasedPMRNet,
     "concatenation": ConcatenationNet,
     "voxelmorph": VoxelMorph,
+    "faim": FAIM,
+}
+
+OBJECTIVES: dict[str, type[Objective | DisplacementObjective]] = {
+    "elbo": Objective,
+    "displacement": DisplacementObjective,
 }
 
 
 def build_network(
-    config: dict[str, Any], objective: Objective | None = None
+    config: dict[str, Any], objective: Objective | DisplacementObjective | None = None
 ) -> RegistrationNetwork:
     """Construct the network that `config` describes, without weights.
 
@@ -46,5 +56,34 @@ def build_network(
     except (TypeError, ValueError) as error:
         raise InputError(
             f"network {kind}: expected arguments that its constructor knows, found otherwise "
-            f"({error}); compare with experiments/lpba40/{kind}.yaml."
+            f"({error}); compare with the files in experiments/lpba40."
+        ) from error
+
+
+def build_objective(config: dict[str, Any]) -> Objective | DisplacementObjective:
+    """Construct the training loss that `config` describes.
+
+    Parameters
+    ----------
+    config
+        The weights of the loss and, if it is not `elbo`, its `type` (a key of `OBJECTIVES`).
+
+    Raises
+    ------
+    InputError
+        If the type is unknown or the weights do not fit it.
+    """
+    arguments = dict(config)
+    kind = arguments.pop("type", "elbo")
+    if kind not in OBJECTIVES:
+        raise InputError(
+            f"objective type: expected one of {sorted(OBJECTIVES)}, found {kind!r}; name one of "
+            "them."
+        )
+    try:
+        return OBJECTIVES[kind](**arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"objective {kind}: expected settings that it knows, found otherwise ({error}); "
+            "compare with the files in experiments/lpba40."
         ) from error

@@ -83,6 +83,11 @@ def _neighbour_square(mean: object) -> object:
     return ops.stack(parts)
 
 
+def mean_square_gradient(field: object) -> object:
+    """Mean over axes, voxels and components of squared forward differences; (batch, *grid, C)."""
+    return ops.mean(_neighbour_square(field))
+
+
 def neighbour_count(grid: tuple[int, ...], dtype: str = "float32") -> object:
     """Degree D of every voxel in the grid graph: (1, *grid, 1); 6 inside a volume."""
     axes = len(grid)
@@ -123,10 +128,10 @@ def kl_to_prior(
     """
     _check(weighting)
     axes = mean.shape[-1]
-    differences = _neighbour_square(mean)
     if weighting == "voxelmorph":
-        smoothness = 0.5 * ops.mean(differences)
+        smoothness = 0.5 * mean_square_gradient(mean)
     else:
+        differences = _neighbour_square(mean)
         # Mean over pairs -> sum over pairs per voxel: (n - 1) / n pairs a voxel along each axis.
         pairs = [(n - 1) / n for n in mean.shape[1:-1]]
         smoothness = ops.sum(differences * ops.convert_to_tensor(pairs, dtype=mean.dtype))

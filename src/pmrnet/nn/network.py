@@ -2,7 +2,8 @@
 
 A network turns a moving and a fixed image into a posterior over the final velocity field. From
 there on all are alike: sample it (training) or take its mean (use), integrate, resize, warp the
-moving image, and score equation 6. Subclasses implement `infer`.
+moving image, and score equation 6. Subclasses implement `infer`; one without a posterior
+implements `estimate` instead.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from keras import ops
 
 from pmrnet import spatial
 from pmrnet.nn import layers
+from pmrnet.nn.displacement_objective import DisplacementObjective
 from pmrnet.nn.objective import Objective
 
 
 @dataclasses.dataclass
 class Level:
-    """Feature-level model of one level in training (section 2.2): tensors on the level's grid."""
+    """Feature-level model of one level in training (section 2.2): tensors on the level's grid.
+
+    `moved_features` are what the model takes for the fixed ones: in the paper the moving features,
+    warped.
+    """
 
     mean: Any
     log_variance: Any
@@ -32,13 +38,21 @@ class Level:
 class Inference:
     """Posterior of the final velocity on the first level's grid, half that of the images.
 
-    `sample` and `log_variance` are None when only the mean was asked for.
+    `sample` and `log_variance` are None when only the mean was asked for. `penalised` is the
+    posterior whose KL enters the loss as the image's, where it is not this one: `mean` and
+    `log_variance`.
     """
 
     mean: Any
     log_variance: Any = None
     sample: Any = None
     levels: list[Level] = dataclasses.field(default_factory=list)
+    penalised: dict[str, Any] | None = None
+
+    def as_outputs(self) -> dict[str, Any]:
+        """Plain containers, None left out: Keras traverses outputs as nested dicts and lists."""
+        found = {key: value for key, value in vars(self).items() if value is not None}
+        return {**found, "levels": [vars(level) for level in self.levels]}
 
 
 class RegistrationNetwork(keras.Model):
@@ -47,7 +61,8 @@ class RegistrationNetwork(keras.Model):
     Call with `{"moving": x, "fixed": y}`, each (batch, *grid, 1), intensities in [0, 1]. Returns a
     dict with `moved` (batch, *grid, 1), `velocity` (batch, *(grid / 2), N) in voxels of its grid
     and `displacement` (batch, *grid, N) in voxels, such that moved(p) = moving(p + u(p)). With
-    `training=True` it also holds the `inference` that the objective needs.
+    `training=True` it also holds the `inference` that the objective needs. A network without a
+    velocity (`has_velocity` is False) returns `moved` and `displacement` only.
 
     Parameters
     ----------
@@ -61,12 +76,14 @@ class RegistrationNetwork(keras.Model):
 
     #: every grid size must be a multiple of this
     multiple = 16
+    #: False where the displacement is no integral: there is no inverse and no posterior then
+    has_velocity = True
 
     def __init__(
         self,
         integration_steps: int = 7,
         seed: int = 0,
-        objective: Objective | None = None,
+        objective: Objective | DisplacementObjective | None = None,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -88,20 +105,19 @@ class RegistrationNetwork(keras.Model):
         """Register `moving` to `fixed`."""
         moving, fixed = inputs["moving"], inputs["fixed"]
         self._check_shapes(moving, fixed)
+        outputs = self.estimate(moving, fixed, training=training)
+        return {"moved": self.transformer([moving, outputs["displacement"]]), **outputs}
+
+    def estimate(self, moving: object, fixed: object, training: bool) -> dict:
+        """What `call` returns, but for `moved`."""
         inference = self.infer(moving, fixed, training=training)
         velocity = inference.sample if training else inference.mean
-        displacement = self.resize_displacement(self.integration(velocity))
         outputs = {
-            "moved": self.transformer([moving, displacement]),
             "velocity": velocity,
-            "displacement": displacement,
+            "displacement": self.resize_displacement(self.integration(velocity)),
         }
         if training:
-            # Plain containers, since Keras traverses outputs as nested dicts and lists.
-            outputs["inference"] = {
-                **vars(inference),
-                "levels": [vars(x) for x in inference.levels],
-            }
+            outputs["inference"] = inference.as_outputs()
         return outputs
 
     def predict_on_batch(self, x: dict) -> dict:

@@ -8,6 +8,7 @@ from pmrnet.nn import losses
 from pmrnet.nn.correlation import local_correlation
 
 SIMILARITIES = ("mse", "lncc")
+FEATURE_ERRORS = {"relative": losses.relative_mean_square, "plain": losses.mean_square}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +23,15 @@ class Objective:
     prior_lambda
         Scale of the prior's precision, at all levels.
     feature_sigma
-        Noise of the features, in standard deviations of each feature channel.
+        Noise of the features, in standard deviations of each feature channel; with
+        `feature_error="plain"` in their own units.
     level_weight
         lambda_l of equation 5, 1 in the paper; 0 switches the feature-level terms off.
+    level_kl_weight
+        Further weight of the levels' KL, 1 in the paper; 0.5 in the authors' released code.
+    feature_error
+        `relative`, divided by each channel's variance (see `losses.relative_mean_square`), or
+        `plain`, the mean square as the authors' released code has it.
     weighting
         `voxelmorph` or `exact`, see `pmrnet.nn.losses`.
     similarity
@@ -38,6 +45,8 @@ class Objective:
     prior_lambda: float = 10.0
     feature_sigma: float = 1.0
     level_weight: float = 1.0
+    level_kl_weight: float = 1.0
+    feature_error: str = "relative"
     weighting: str = "voxelmorph"
     similarity: str = "mse"
     window: int = 9
@@ -45,6 +54,10 @@ class Objective:
     def __post_init__(self) -> None:
         if self.similarity not in SIMILARITIES:
             raise ValueError(f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}.")
+        if self.feature_error not in FEATURE_ERRORS:
+            raise ValueError(
+                f"feature_error must be one of {tuple(FEATURE_ERRORS)}; got {self.feature_error!r}."
+            )
 
     def term_names(self, levels: int) -> list[str]:
         """Names of the terms, in the order in which they are logged."""
@@ -67,16 +80,17 @@ class Objective:
         inference = outputs["inference"]
         terms = {
             "image_reconstruction": self._image_reconstruction(fixed, outputs["moved"]),
-            "image_kl": self._kl(inference),
+            "image_kl": self._kl(inference.get("penalised", inference)),
         }
         if self.level_weight:
             for number, level in enumerate(inference["levels"], start=1):
-                error = losses.relative_mean_square(
+                error = FEATURE_ERRORS[self.feature_error](
                     level["fixed_features"], level["moved_features"]
                 )
                 scale = (1.0 if self.weighting == "voxelmorph" else 0.5) / self.feature_sigma**2
                 terms[f"level{number}_reconstruction"] = self.level_weight * scale * error
-                terms[f"level{number}_kl"] = self.level_weight * self._kl(level)
+                weight = self.level_weight * self.level_kl_weight
+                terms[f"level{number}_kl"] = weight * self._kl(level)
         return terms
 
     def _image_reconstruction(self, fixed: object, moved: object) -> object:

@@ -16,8 +16,7 @@ from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
-from pmrnet.nn.build import build_network
-from pmrnet.nn.objective import Objective
+from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
 from pmrnet.training.keep_best import KeepBest
@@ -68,7 +67,7 @@ def train(
     )
     _claim(folder, provenance["config_sha256"])
     keras.utils.set_random_seed(experiment.seed)
-    network = build_network(experiment.network, Objective(**experiment.objective))
+    network = build_network(experiment.network, build_objective(experiment.objective))
     network.build()
     for number, stage in enumerate(experiment.stages, start=1):
         _run_stage(network, stage, f"stage{number}", experiment, protocol, subjects, folder)

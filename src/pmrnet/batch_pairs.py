@@ -1,0 +1,221 @@
+"""Registration of many pairs: what all share is paid once, and a pair that fails stops no other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pmrnet.batch_table import BatchTable
+from pmrnet.brain_files import BrainFiles
+from pmrnet.data.prepared import describe_inputs, without_paths
+from pmrnet.errors import InputError
+from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, register_pair, remember
+from pmrnet.pairs_csv import Pair, read_pairs
+from pmrnet.registration import DEFAULT_WEIGHTS
+from pmrnet.registration_files import check_folder
+
+if TYPE_CHECKING:
+    from pmrnet.refine import Refinement
+
+#: the table in the folder of the results
+TABLE = "results.csv"
+
+
+def run_pairs(
+    pairs_csv: str | PathLike,
+    out: str | PathLike,
+    *,
+    weights: str | PathLike = DEFAULT_WEIGHTS,
+    workers: int = 0,
+    scheduler: str | None = None,
+    refine: Refinement | None = None,
+    format: str = "itk",
+    uncertainty: bool = True,
+    report: bool = True,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Register the pairs of a CSV file; run again, it goes on where it was stopped.
+
+    Parameters
+    ----------
+    pairs_csv
+        See `pmrnet.pairs_csv.read_pairs`.
+    out
+        Folder of the results: one folder a pair, as `pmrnet.registration_files.save` writes it, and
+        the table `results.csv`.
+    weights, refine
+        As in `pmrnet.register`.
+    workers
+        Processes of Dask on this machine; 0 works in this process and needs no Dask.
+    scheduler
+        Address of a Dask scheduler whose workers see the same files under the same paths.
+    format, uncertainty, report
+        As in `pmrnet.registration_files.save`.
+    overwrite
+        Replace results of other inputs, weights or options. Those of the same are always kept.
+    console
+        Where progress goes; the standard error if None.
+
+    Returns
+    -------
+    int
+        How many pairs failed; the table says why.
+
+    Raises
+    ------
+    InputError
+        Before any work: if the list, the weights or the folder cannot be used.
+    """
+    from pmrnet import network_field
+
+    if workers < 0:
+        raise InputError(f"Workers: expected 0 or more, found {workers}; give how many processes.")
+    out = Path(out).absolute()
+    console = console or Console(file=sys.stderr)
+    pairs = read_pairs(Path(pairs_csv))
+    table = BatchTable(out / TABLE, [pair.name for pair in pairs])
+    model = network_field.load_field_model(weights)
+    remember(model)
+    weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
+    options = {"format": format, "uncertainty": uncertainty, "report": report}
+    options["refine"] = None if refine is None else asdict(refine)
+    options["weights_sha256"] = model.description["sha256"]
+    options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
+    jobs = _jobs(pairs, out, weights, refine, options)
+    unfinished = []
+    for job in jobs:
+        if job.finished:
+            table.done(job.pair.name, job.folder)
+        else:
+            check_folder(job.folder, overwrite)
+            unfinished.append(job)
+    table.write()
+    names = [pair.name for pair in pairs]
+    with _progress(console) as progress:
+        task = progress.add_task(
+            "registering", total=len(jobs), completed=len(jobs) - len(unfinished)
+        )
+        with closing(_outcomes(unfinished, workers, scheduler)) as outcomes:
+            for job, future in outcomes:
+                _enter(table, job, future, console)
+                table.write()
+                progress.advance(task)
+    failed = table.count("failed", names)
+    console.print(
+        f"{len(names) - failed} of {len(names)} pairs are done"
+        + (f", of them {len(names) - len(unfinished)} from before" if unfinished else "")
+        + (f"; {failed} failed" if failed else "")
+    )
+    return failed
+
+
+def _jobs(
+    pairs: Sequence[Pair],
+    out: Path,
+    weights: str,
+    refine: Refinement | None,
+    options: Mapping[str, Any],
+) -> list[PairJob]:
+    brains: dict[tuple[Path, Path | None], BrainFiles] = {}
+    jobs = []
+    for pair in pairs:
+        own = {}
+        for role in ("moving", "fixed"):
+            files = getattr(pair, role), getattr(pair, f"{role}_mask")
+            if files not in brains:
+                brains[files] = BrainFiles.read(*files)
+            own[role] = brains[files]
+        labels = {
+            role: path
+            for role in ("moving_labels", "fixed_labels")
+            if (path := getattr(pair, role)) is not None
+        }
+        identity = {role: dict(brain.checksums) for role, brain in own.items()}
+        identity |= without_paths(describe_inputs(labels)) | options
+        jobs.append(
+            PairJob(pair, own["moving"], own["fixed"], out / pair.name, weights, refine, identity)
+        )
+    return jobs
+
+
+def _outcomes(
+    jobs: Sequence[PairJob], workers: int, scheduler: str | None
+) -> Iterator[tuple[PairJob, Future]]:
+    """Jobs and their finished calls as they come."""
+    if not jobs or (workers == 0 and scheduler is None):
+        for job in jobs:
+            future: Future[float] = Future()
+            try:
+                future.set_result(register_pair(job))
+            except Exception as error:
+                future.set_exception(error)
+            yield job, future
+        return
+    from pmrnet.dask_cluster import dask_client
+
+    with dask_client(min(workers, len(jobs)), scheduler) as client:
+        yield from _dask_outcomes(client, jobs)
+
+
+def _dask_outcomes(client: Any, jobs: Sequence[PairJob]) -> Iterator[tuple[PairJob, Future]]:
+    from distributed import as_completed
+
+    aligned: dict[str, Any] = {}
+    futures = {}
+    for job in jobs:
+        brains = {brain.key: brain for brain in (job.moving, job.fixed)}
+        for key, brain in brains.items():
+            if key not in aligned:
+                kept = job.folder.parent / ALIGNMENTS
+                aligned[key] = client.submit(align_one, brain, kept, pure=False)
+        waits_for = [aligned[key] for key in brains]
+        futures[client.submit(register_pair, job, waits_for, pure=False)] = job
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future
+    finally:
+        # Of another's scheduler the workers live on: they shall not work for nobody.
+        client.cancel([*futures, *aligned.values()])
+
+
+def _enter(table: BatchTable, job: PairJob, future: Future, console: Console) -> None:
+    """Write down what became of a pair, and say what failed."""
+    name, error = job.pair.name, future.exception()
+    if error is None:
+        table.done(name, job.folder, future.result())
+        if not console.is_terminal:  # a log file has no bar
+            console.print(f"{escape(name)}: done in {future.result():.1f} s")
+        return
+    if isinstance(error, InputError):
+        message = str(error)
+    else:
+        text = " ".join(str(error).split()).rstrip(".")
+        message = (
+            f"expected the pair to work, found an unexpected {type(error).__name__} ({text}); run "
+            "`pmrnet register` on it to see where, or give the workers more memory if one died."
+        )
+    table.failed(name, message)
+    console.print(f"[red]Failed:[/] {escape(f'{name}: {message}')}", soft_wrap=True)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    # Pairs take longer than the seconds that Rich looks back by default.
+    return Progress(*columns, console=console, speed_estimate_period=3600)

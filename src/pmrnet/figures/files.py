@@ -1,0 +1,137 @@
+"""All figures of a data set as PDF and PNG files, and what is missing for the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+from pmrnet.figures.built_in import score_pair_here
+from pmrnet.figures.comparison import draw_comparison
+from pmrnet.figures.dice_boxes import draw_dice_boxes
+from pmrnet.figures.latents import draw_latents, split_latents
+from pmrnet.figures.material import build_method, load_method, load_pair, scores_of, views_of
+from pmrnet.figures.network_diagram import draw_network
+from pmrnet.figures.posteriors import draw_posteriors, level_posteriors
+from pmrnet.files import atomic_path
+
+
+def network_figure(dataset: str) -> Figure:
+    """Figure 1: PMR-Net as the data set's experiment builds it."""
+    data = Dataset.load(dataset)
+    return draw_network(build_method(dataset), tuple(data.protocol.data.shape), "PMR-Net")
+
+
+def posteriors_figure(dataset: str, make: bool = False) -> Figure:
+    """Figure 2, of the first test pair; `make`: see `pmrnet.figures.material.load_pair`."""
+    pair = load_pair(dataset, make)
+    network, description, source = load_method(dataset)
+    spacing = description["spacing"]
+    images = pair.images(spacing)
+    levels = level_posteriors(network, *images, spacing)
+    return draw_posteriors(levels, *images, spacing, f"{pair.title}, weights {source}")
+
+
+def latents_figure(dataset: str, make: bool = False) -> Figure:
+    """Figure 3, of the first test pair; `make`: see `pmrnet.figures.material.load_pair`."""
+    pair = load_pair(dataset, make)
+    network, description, source = load_method(dataset)
+    spacing = description["spacing"]
+    images = pair.images(spacing)
+    latents = split_latents(network, level_posteriors(network, *images, spacing), spacing)
+    return draw_latents(latents, *images, spacing, f"{pair.title}, weights {source}")
+
+
+def comparison_figure(dataset: str, make: bool = False) -> Figure:
+    """Figure 4, of the first test pair; `make`: see `pmrnet.figures.material.load_pair`."""
+    pair = load_pair(dataset, make)
+    return draw_comparison(*views_of(pair), pair.title)
+
+
+def dice_figure(dataset: str, make: bool = False) -> Figure:
+    """Figure 5, from the stored results; `make`: where there are none, score one pair for it."""
+    data = Dataset.load(dataset)
+    scores, absent = scores_of(data)
+    if not scores and make:
+        scores = score_pair_here(load_pair(dataset, make))
+        absent = {title: reason for title, reason in absent.items() if title not in scores}
+    if not scores:
+        raise InputError(
+            f"{data.results}: expected the stored result of one method or more, found none; run "
+            f"`make evaluate DATASET={dataset}`."
+        )
+    return draw_dice_boxes(
+        scores, absent, f"Dice on {data.name}, {len(next(iter(scores.values())))} pairs"
+    )
+
+
+#: by the end of the files' names
+FIGURES: dict[str, Callable[[str], Figure]] = {
+    "1-network": network_figure,
+    "2-posteriors": posteriors_figure,
+    "3-latents": latents_figure,
+    "4-comparison": comparison_figure,
+    "5-dice": dice_figure,
+}
+
+
+def save_figure(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write a figure as `<stem>.pdf` and `<stem>.png`, replacing earlier ones.
+
+    Parameters
+    ----------
+    figure
+        Lines and text stay such in the PDF; images in it are of their own resolution.
+    stem
+        Path without ending.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        PDF and PNG. The same figure gives the same bytes: no date is written.
+    """
+    pdf, png = (Path(f"{os.fspath(stem)}.{ending}") for ending in ("pdf", "png"))
+    with rc_context({"pdf.fonttype": 42}), atomic_path(pdf) as temporary:
+        figure.savefig(temporary, format="pdf", dpi=300, metadata={"CreationDate": None})
+    with atomic_path(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=200)
+    return pdf, png
+
+
+def write_figures(dataset: str, out: str | os.PathLike[str]) -> tuple[list[Path], dict[str, str]]:
+    """Write the figures of a data set that can be made.
+
+    Parameters
+    ----------
+    dataset
+        Name or YAML file.
+    out
+        Folder for `<dataset>-<figure>.pdf` and `.png`.
+
+    Returns
+    -------
+    written : list of pathlib.Path
+    missing : dict of str to str
+        Names of the other figures, and why they could not be made.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set.
+    """
+    name = Dataset.load(dataset).name
+    written: list[Path] = []
+    missing: dict[str, str] = {}
+    for ending, draw in FIGURES.items():
+        try:
+            figure = draw(dataset)
+        except InputError as reason:
+            missing[ending] = str(reason)
+            continue
+        written += save_figure(figure, Path(out) / f"{name}-{ending}")
+    return written, missing

@@ -1,0 +1,224 @@
+"""What the figures of a data set are drawn from: a test pair, networks, methods and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+from pmrnet.figures.built_in import make_built_in
+from pmrnet.methods import METHODS, in_order, method_of
+from pmrnet.protocol import Protocol
+from pmrnet.results import Result, load_result
+from pmrnet.summary import pair_scores
+from pmrnet.workflow import ALIGNMENTS, PAPER_TABLES, weights_of
+
+if TYPE_CHECKING:
+    from pmrnet.data.prepared import PreparedSubject
+    from pmrnet.figures.comparison import View
+    from pmrnet.nn.network import RegistrationNetwork
+
+BUILT_IN = "demo"
+#: weights that do for the built-in subjects until there are ones trained on them
+SUBSTITUTE = "lpba40-pmrnet"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The first test pair of a data set.
+
+    Attributes
+    ----------
+    dataset
+        The data set.
+    protocol
+        Its protocol, with the test subjects that are used here.
+    moving, fixed
+        The prepared subjects.
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    moving: PreparedSubject
+    fixed: PreparedSubject
+
+    @property
+    def title(self) -> str:
+        """Say which pair it is."""
+        return f"{self.dataset.name}: {self.moving.name} (moving) onto {self.fixed.name} (fixed)"
+
+    def images(self, spacing: int) -> tuple[Any, Any]:
+        """Both images (X, Y, Z) in [0, 1] at a spacing in mm."""
+        return self.moving.image_at(spacing), self.fixed.image_at(spacing)
+
+
+def load_pair(dataset: str, make: bool = False) -> Pair:
+    """Find the first test pair of a data set.
+
+    Parameters
+    ----------
+    dataset
+        Name or YAML file.
+    make
+        Make the pair where the data set is the built-in one and it is not there yet: half a minute
+        or less, in the folders where `make data DATASET=demo` puts all of them.
+
+    Raises
+    ------
+    InputError
+        If the data set has no two test subjects, or they are not prepared.
+    """
+    data = Dataset.load(dataset)
+    if len(data.protocol.test) < 2:
+        raise InputError(
+            f"{dataset}: expected two test subjects or more to draw a pair of, found "
+            f"{len(data.protocol.test)}; add some to `test:` in its file."
+        )
+    names = data.protocol.test[:2]
+    protocol = data.protocol
+    if make and data.name == BUILT_IN:
+        protocol = make_built_in(data, test=names)
+    subjects = data.subjects(names)
+    return Pair(data, protocol, *(subjects[name] for name in names))
+
+
+def methods_of(data: Dataset) -> list[str]:
+    """Names of all methods that a data set's table lists, in its order."""
+    known = [*ALIGNMENTS, *(path.stem for path in data.experiments.glob("*.yaml"))]
+    known += [path.parent.name for path in data.results.glob("*/result.json")]
+    known += METHODS if data.name in PAPER_TABLES else ()
+    return in_order(known)
+
+
+def load_method(
+    dataset: str, method: str = "pmrnet"
+) -> tuple[RegistrationNetwork, dict[str, Any], str]:
+    """Load a method's network: trained here, shipped, or a substitute for the built-in subjects.
+
+    Returns
+    -------
+    network : RegistrationNetwork
+    description : dict
+        See `pmrnet.weights.load_network`.
+    source : str
+        Which weights they are.
+
+    Raises
+    ------
+    InputError
+        If there are no weights.
+    """
+    from pmrnet.weights import load_network
+
+    try:
+        source = weights_of(dataset, method)
+    except InputError:
+        if Dataset.load(dataset).name != BUILT_IN or method != "pmrnet":
+            raise
+        source = SUBSTITUTE
+    return (*load_network(source), source)
+
+
+def build_method(dataset: str, method: str = "pmrnet") -> RegistrationNetwork:
+    """Build the network of a method's experiment, without weights.
+
+    Raises
+    ------
+    InputError
+        If it has no experiment.
+    """
+    from pmrnet.config import Experiment
+    from pmrnet.nn.build import build_network
+
+    network = build_network(Experiment.load(Dataset.load(dataset).experiment(method)).network)
+    network.build()
+    return network
+
+
+def stored_results(data: Dataset) -> dict[str, Result]:
+    """Stored results by method; of the built-in data also those that `make demo` left."""
+    folders = [data.results]
+    folders += [Path("runs/demo-report/results")] if data.name == BUILT_IN else []
+    found: dict[str, Result] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*/result.json")):
+            result = load_result(path.parent)
+            if result is not None:
+                found.setdefault(path.parent.name, result)
+    return found
+
+
+def scores_of(data: Dataset) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Dice of every pair and region by title of the method, and why others have none."""
+    results = stored_results(data)
+    scores, absent = {}, {}
+    for method in in_order({*methods_of(data), *results}):
+        title = method_of(method).title
+        if method not in results:
+            absent[title] = "no result stored"
+        elif results[method].protocol_hash != data.protocol.hash:
+            absent[title] = "its stored result is of another protocol"
+        else:
+            scores[title] = pair_scores(results[method], data.protocol)
+    return scores, absent
+
+
+def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
+    """Apply every method that can be applied to a pair.
+
+    Returns
+    -------
+    fixed : View
+    methods : list of View
+        No registration, affine, and the methods with weights.
+    absent : dict of str to str
+        Titles of the others, and why.
+    """
+    from pmrnet.figures.comparison import view_of
+
+    data, groups = pair.dataset, pair.protocol.groups
+    scored = dict(_pair_dice(pair))
+    fixed = view_of("Fixed", pair.fixed, pair.fixed, None, groups)
+    views, absent = [], {}
+    for method in methods_of(data):
+        title = method_of(method).title
+        displacement = None
+        if method not in ALIGNMENTS:
+            try:
+                displacement = _displacement(pair, method)
+            except InputError:
+                absent[title] = "no weights"
+                continue
+        views.append(
+            view_of(
+                title,
+                pair.moving,
+                pair.fixed,
+                displacement,
+                groups,
+                header=ALIGNMENTS.get(method) == "header",
+                dice=scored.get(method),
+            )
+        )
+    return fixed, views, absent
+
+
+def _displacement(pair: Pair, method: str) -> Any:
+    from pmrnet.inference import Registrar
+
+    network, description, _ = load_method(pair.dataset.given, method)
+    return Registrar(network, description["spacing"]).displacement(pair.moving, pair.fixed)
+
+
+def _pair_dice(pair: Pair) -> Iterator[tuple[str, float]]:
+    """Mean Dice over all labels of the pair, where a method's result is stored."""
+    for method, result in stored_results(pair.dataset).items():
+        table = result.pairs
+        rows = (table["moving"] == pair.moving.name) & (table["fixed"] == pair.fixed.name)
+        if rows.any() and result.protocol_hash == pair.protocol.hash:
+            yield method, float(table.loc[rows, "dice"].mean())

@@ -1,0 +1,124 @@
+"""One registration of a batch, by a process that has done others before."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pmrnet.aligned_brain import AlignedBrain
+from pmrnet.brain_files import BrainFiles, align_files
+from pmrnet.errors import InputError
+from pmrnet.pairs_csv import Pair
+from pmrnet.registration import register_aligned
+
+if TYPE_CHECKING:
+    from pmrnet.network_field import FieldModel
+    from pmrnet.refine import Refinement
+
+#: hidden folder of the brains' alignments, in the folder of the results
+ALIGNMENTS = ".alignments"
+
+# A worker of Dask may have several threads, and neither Keras nor SimpleITK's settings allow them.
+_one_at_a_time = Lock()
+_models: dict[str, FieldModel] = {}
+
+
+@dataclass(frozen=True)
+class PairJob:
+    """One registration of a batch, with all that a process needs to do it.
+
+    Parameters
+    ----------
+    pair, moving, fixed
+        The files.
+    folder
+        Of its results.
+    weights, refine
+        As `pmrnet.register` takes them.
+    identity
+        What makes its results these and no others: checksums and options, as JSON types.
+    """
+
+    pair: Pair
+    moving: BrainFiles
+    fixed: BrainFiles
+    folder: Path
+    weights: str
+    refine: Refinement | None
+    identity: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether its folder holds the results of the same inputs, weights and options."""
+        try:
+            return json.loads((self.folder / "metrics.json").read_text())["inputs"] == self.identity
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+
+def register_pair(job: PairJob, waits_for: object = None) -> float:
+    """Register one pair and write its results; returns the seconds it took.
+
+    `waits_for` is not looked at: Dask works it out before.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used.
+    """
+    with _one_at_a_time:
+        started = time.perf_counter()
+        kept = job.folder.parent / ALIGNMENTS
+        moving, fixed = _aligned(job.moving, kept), _aligned(job.fixed, kept)
+        seconds = {"affine": time.perf_counter() - started}
+        model = _model(job.weights, job.identity["weights_sha256"])
+        register_aligned(moving, fixed, model, job.refine, seconds).save(
+            job.folder,
+            format=job.identity["format"],
+            uncertainty=job.identity["uncertainty"],
+            report=job.identity["report"],
+            moving_labels=job.pair.moving_labels,
+            fixed_labels=job.pair.fixed_labels,
+            # Whether that is allowed was looked at before the work.
+            overwrite=True,
+            inputs=job.identity,
+        )
+        return time.perf_counter() - started
+
+
+def align_one(files: BrainFiles, kept: Path) -> None:
+    """Align a brain and keep the alignment for the pairs that wait for it."""
+    with _one_at_a_time:
+        _aligned(files, kept)
+
+
+# A few only: a brain takes up to 100 MB. What takes long, the alignment, is kept on disk.
+@lru_cache(maxsize=3)
+def _aligned(files: BrainFiles, kept: Path) -> AlignedBrain:
+    return align_files(files, kept)
+
+
+def remember(model: FieldModel) -> None:
+    """Take this network for the pairs that this process registers with its weights."""
+    _models.clear()
+    _models[model.description["sha256"]] = model
+
+
+def _model(weights: str, sha256: str) -> FieldModel:
+    """The network of this process, compiled once."""
+    from pmrnet import network_field
+
+    if sha256 not in _models:
+        remember(network_field.load_field_model(weights))
+    if sha256 not in _models:
+        raise InputError(
+            f"{weights}: expected the weights {sha256[:12]}... that the batch began with, found "
+            "others; put them back, or start again."
+        )
+    return _models[sha256]

@@ -1,0 +1,318 @@
+"""Instance refinement: the velocity of one pair, optimised from the network's answer.
+
+The network's posterior mean is a good start and is amortised: it serves all pairs and none of them
+perfectly. Here equation 6 is minimised for the pair at hand, over its own stationary velocity
+
+    v = v0 + S w,    w = 0 at first,
+
+where S is a binomial filter. Adam steps on w, not on v: its steps are about equally large in every
+voxel, also where the image says nothing, and S turns that noise into a smooth change. What comes
+out is the exponential of a velocity as before, so that it is invertible and the inverse is the
+exponential of -v.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import keras
+from keras import ops
+
+from pmrnet import spatial
+from pmrnet.data.downsampling import downsample
+from pmrnet.errors import InputError
+from pmrnet.nn import losses
+from pmrnet.nn.correlation import local_correlation
+from pmrnet.spatial.backend import island
+
+#: steps that a budget of seconds is spent before
+_UNLIMITED = 10_000
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How `refine` works; lengths are in voxels of the images that it is given.
+
+    Parameters
+    ----------
+    levels
+        Spacings of the images, one per level: powers of two.
+    velocity_spacing
+        Spacings of the velocity, one per level, coarse to fine: powers of two, none below that of
+        the level's images.
+    learning_rate
+        Adam's, in voxels of the velocity's grid.
+    window
+        Edge of the local correlation's window in voxels of a level's images, odd; 0 takes the mean
+        squared difference in its place.
+    image_sigma, prior_lambda
+        Noise of the image term and scale of the prior, as in `pmrnet.nn.objective.Objective`.
+    smoothing
+        Passes of the filter S, (1/4, 1/2, 1/4) along every axis.
+    integration_steps
+        Squarings of scaling and squaring.
+    steps
+        Largest number of steps on each level; 0 returns the given velocity.
+    seconds
+        Largest time in all, compilation included; the levels share it evenly. None is no limit.
+    tolerance, patience
+        A level ends when `patience` steps have not lowered the loss by this share of it.
+    """
+
+    levels: tuple[int, ...] = (2, 2)
+    velocity_spacing: tuple[int, ...] = (4, 2)
+    learning_rate: float = 0.2
+    window: int = 5
+    image_sigma: float = 0.2
+    prior_lambda: float = 20.0
+    smoothing: int = 2
+    integration_steps: int = 5
+    steps: int = 12
+    seconds: float | None = None
+    tolerance: float = 1e-3
+    patience: int = 5
+
+    def __post_init__(self) -> None:
+        levels, velocity = self.levels, self.velocity_spacing
+        if not (
+            len(levels) == len(velocity) > 0
+            and all(n >= 1 and n & (n - 1) == 0 for n in (*levels, *velocity))
+            and list(velocity) == sorted(velocity, reverse=True)
+            and all(image <= n for image, n in zip(levels, velocity, strict=True))
+        ):
+            raise ValueError(
+                "levels and velocity_spacing must be powers of two, one of each per level, the "
+                "velocity's from coarse to fine and none below its images'; got "
+                f"{levels} and {velocity}."
+            )
+
+    @classmethod
+    def from_budget(cls, text: str) -> Refinement:
+        """The standard settings with a budget: `20s`, `100` (steps on each level) or nothing.
+
+        Raises
+        ------
+        InputError
+            If it is neither.
+        """
+        if not text:
+            return cls()
+        with suppress(ValueError):
+            if text.endswith("s") and 0 < float(text[:-1]) < math.inf:
+                return cls(seconds=float(text[:-1]), steps=_UNLIMITED)
+            if not text.endswith("s") and int(text) >= 0:
+                return cls(steps=int(text))
+        raise InputError(
+            f"--refine: expected seconds (20s) or a number of steps (100), found {text!r}; "
+            "give one of these, or --refine alone."
+        )
+
+
+def displacement_of(velocity: object, grid: tuple[int, ...], settings: Refinement) -> object:
+    """Integrate a refined velocity and bring it to the images' grid: (1, *grid, N), voxels."""
+    u = spatial.integrate(velocity, settings.integration_steps)
+    return spatial.upsample_field(u, _log2(grid[0] / velocity.shape[1]))
+
+
+def refine(
+    moving: object, fixed: object, velocity: object, settings: Refinement
+) -> tuple[object, dict[str, Any]]:
+    """Lower equation 6 for one pair, starting from a velocity.
+
+    Parameters
+    ----------
+    moving, fixed
+        (1, *grid, 1), intensities in [0, 1].
+    velocity
+        (1, *(grid / n), N) in voxels of its own grid, n a power of two: the first guess, whose
+        displacement moves `moving` onto `fixed`.
+    settings
+        See `Refinement`.
+
+    Returns
+    -------
+    velocity
+        (1, *(grid / n), N), n the last level's spacing, in voxels of its own grid: the one of the
+        lowest loss on that level; with `steps=0`, the velocity given.
+    record
+        `settings`, `seconds`, and per level its spacings, steps and losses, for metrics.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or the velocity is finer than the settings' grids.
+    """
+    started = time.perf_counter()
+    record: dict[str, Any] = {"settings": asdict(settings), "levels": []}
+    spacing = _spacing(moving, fixed, velocity)
+    if settings.steps == 0:
+        return velocity, record | {"seconds": 0.0}
+    spacings = zip(settings.levels, settings.velocity_spacing, strict=True)
+    for number, (level, wanted) in enumerate(spacings, start=1):
+        if wanted > spacing:
+            raise ValueError(
+                f"refine needs a velocity at least as coarse as {wanted} voxels, the settings' "
+                f"spacing; got one of {spacing}."
+            )
+        velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
+        share = number / len(settings.levels)
+        deadline = None if settings.seconds is None else started + share * settings.seconds
+        images = (_coarser(image, level) for image in (moving, fixed))
+        velocity, entry = _level(*images, velocity, settings, deadline)
+        record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
+    return velocity, record | {"seconds": time.perf_counter() - started}
+
+
+def _log2(ratio: float) -> int:
+    return round(ratio).bit_length() - 1
+
+
+def _spacing(moving: object, fixed: object, velocity: object) -> int:
+    """Voxels of the images per voxel of the velocity."""
+    grid, coarse = tuple(moving.shape[1:-1]), tuple(velocity.shape[1:-1])
+    ratio = grid[0] // coarse[0]
+    fits = (
+        tuple(moving.shape) == tuple(fixed.shape) == (1, *grid, 1)
+        and tuple(velocity.shape) == (1, *coarse, len(grid))
+        and grid == tuple(n * ratio for n in coarse)
+        and ratio & (ratio - 1) == 0
+    )
+    if not fits:
+        raise ValueError(
+            "refine needs two images (1, *grid, 1) and a velocity (1, *(grid / n), N), n a power "
+            f"of two; got {tuple(moving.shape)}, {tuple(fixed.shape)} and {tuple(velocity.shape)}."
+        )
+    return ratio
+
+
+def _coarser(image: object, factor: int) -> object:
+    if factor == 1:
+        return ops.convert_to_tensor(image)
+    image = ops.convert_to_numpy(image)
+    grid = image.shape[1:-1]
+    # A plane is a volume of one slice, whose only slice is kept.
+    reduced = downsample(image.reshape(grid + (1,) * (3 - len(grid))), factor)
+    return ops.convert_to_tensor(reduced.reshape(1, *(n // factor for n in grid), 1))
+
+
+def _level(
+    moving: object, fixed: object, start: object, settings: Refinement, deadline: float | None
+) -> tuple[object, dict[str, Any]]:
+    """Adam on one grid until the loss stalls or the budget is spent; the best velocity."""
+    step = _step(_Problem.of(settings, _log2(moving.shape[1] / start.shape[1])))
+    state = tuple(ops.zeros_like(start) for _ in range(3))
+    best, losses_seen, stalled = start, [], 0
+    while True:
+        count = len(losses_seen)
+        velocity, loss, state = step(moving, fixed, start, state, ops.cast(count + 1, "float32"))
+        lowest = min(losses_seen, default=math.inf)
+        losses_seen.append(float(loss))
+        if losses_seen[-1] < lowest:
+            best = velocity
+        # The share of the loss that must be gained is taken of the new one: the old may be inf.
+        gained = losses_seen[-1] + settings.tolerance * abs(losses_seen[-1]) < lowest
+        stalled = 0 if gained else stalled + 1
+        late = deadline is not None and time.perf_counter() >= deadline
+        if count == settings.steps or stalled >= settings.patience or late:
+            break
+    entry = {"steps": count, "first_loss": losses_seen[0], "loss": min(losses_seen)}
+    return best, entry
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What a compiled step depends on besides shapes."""
+
+    doublings: int
+    window: int
+    image_sigma: float
+    prior_lambda: float
+    smoothing: int
+    integration_steps: int
+    learning_rate: float
+
+    @classmethod
+    def of(cls, settings: Refinement, doublings: int) -> _Problem:
+        names = [field.name for field in fields(cls)][1:]
+        return cls(doublings, *(getattr(settings, name) for name in names))
+
+    def velocity(self, start: object, change: object) -> object:
+        return _add_smooth(start, change, passes=self.smoothing)
+
+    def loss(self, moving: object, fixed: object, velocity: object) -> object:
+        """Equation 6 without the terms of the variance."""
+        u = spatial.integrate(velocity, self.integration_steps)
+        u = spatial.upsample_field(u, self.doublings)
+        moved = spatial.warp(moving, u, differentiate_values=False)
+        if self.window:
+            image = (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
+        else:
+            image = losses.reconstruction(fixed, moved, self.image_sigma)
+        differences = losses.mean_square_gradient(velocity)
+        return image + 0.25 * velocity.shape[-1] * self.prior_lambda * differences
+
+
+@island
+def _add_smooth(start: object, change: object, passes: int) -> object:
+    """v0 + S w; at the border S takes the edge's value for what is beyond."""
+    for _ in range(passes):
+        for axis in range(1, len(change.shape) - 1):
+            size = change.shape[axis]
+            first, last, lower, upper = ([slice(None)] * len(change.shape) for _ in range(4))
+            first[axis], last[axis] = slice(0, 1), slice(size - 1, size)
+            lower[axis], upper[axis] = slice(0, size - 1), slice(1, size)
+            before = ops.concatenate([change[tuple(first)], change[tuple(lower)]], axis=axis)
+            after = ops.concatenate([change[tuple(upper)], change[tuple(last)]], axis=axis)
+            change = 0.5 * change + 0.25 * (before + after)
+    return start + change
+
+
+@island
+def _adam(state: tuple, gradient: object, count: object, learning_rate: float) -> tuple:
+    """One step of Adam (Kingma & Ba 2015) on (w, first moment, second moment)."""
+    change, first, second = state
+    first = 0.9 * first + 0.1 * gradient
+    second = 0.999 * second + 0.001 * ops.square(gradient)
+    scaled = first / (1.0 - ops.power(0.9, count))
+    scale = ops.sqrt(second / (1.0 - ops.power(0.999, count))) + 1e-8
+    return change - learning_rate * scaled / scale, first, second
+
+
+@functools.cache
+def _step(problem: _Problem) -> Callable:
+    """Compiled (moving, fixed, v0, state, count) -> velocity of the state, its loss, next state."""
+
+    def score(change: object, moving: object, fixed: object, start: object) -> tuple:
+        velocity = problem.velocity(start, change)
+        return problem.loss(moving, fixed, velocity), velocity
+
+    def advance(state: tuple, gradient: object, count: object) -> tuple:
+        return _adam(state, gradient, count, learning_rate=problem.learning_rate)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def step(
+            moving: object, fixed: object, start: object, state: tuple, count: object
+        ) -> tuple:
+            scored = jax.value_and_grad(score, has_aux=True)(state[0], moving, fixed, start)
+            (loss, velocity), gradient = scored
+            return velocity, loss, advance(state, gradient, count)
+
+        return jax.jit(step)
+    import tensorflow as tf
+
+    @tf.function(autograph=False, reduce_retracing=False)
+    def step(moving: object, fixed: object, start: object, state: tuple, count: object) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(state[0])
+            loss, velocity = score(state[0], moving, fixed, start)
+        return velocity, loss, advance(state, tape.gradient(loss, state[0]), count)
+
+    return step

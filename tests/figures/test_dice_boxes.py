@@ -1,0 +1,52 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pmrnet.errors import InputError
+from pmrnet.figures.dice_boxes import draw_dice_boxes
+from pmrnet.figures.style import texts_of
+
+REGIONS = ["Frontal", "Hippocampus", "All labels"]
+
+
+def table(rng, low):
+    return pd.DataFrame(low + 0.1 * rng.random((20, 3)), columns=REGIONS)
+
+
+def medians(figure):
+    """Positions and heights of the boxes' medians."""
+    drawn = [line for line in figure.axes[0].lines if line.get_linestyle() != "None"]
+    lines = [line for line in drawn if line.get_linewidth() == 1]
+    return sorted((np.mean(line.get_xdata()), line.get_ydata()[0]) for line in lines)
+
+
+def test_boxes_stand_by_region_then_method(rng):
+    scores = {"one": table(rng, 0.3), "two": table(rng, 0.6)}
+    figure = draw_dice_boxes(scores, {"three": "no result stored"}, "Dice")
+    figure.canvas.draw()
+    found = medians(figure)
+    expected = [scores[m][region].median() for region in REGIONS for m in scores]
+    np.testing.assert_allclose([height for _, height in found], expected)
+    assert [round(x) for x, _ in found] == [0, 0, 1, 1, 2, 2]
+    texts = texts_of(figure)
+    assert {"one", "two", "Dice", *REGIONS, "Absent (no result stored): three."} <= set(texts)
+
+
+def test_pairs_without_a_score_are_left_out(rng):
+    scores = {"one": table(rng, 0.3)}
+    scores["one"].loc[3:, "Hippocampus"] = np.nan
+    found = medians(draw_dice_boxes(scores, {}))
+    assert found[1][1] == pytest.approx(scores["one"]["Hippocampus"][:3].median())
+
+
+def test_more_methods_than_colours_can_be_told_apart(rng):
+    figure = draw_dice_boxes({f"m{n}": table(rng, 0.4) for n in range(12)}, {})
+    looks = {
+        (patch.get_facecolor(), patch.get_hatch()) for patch in figure.legends[0].get_patches()
+    }
+    assert len(looks) == 12
+
+
+def test_no_scores_at_all():
+    with pytest.raises(InputError, match="make evaluate"):
+        draw_dice_boxes({}, {"one": "no result stored"})

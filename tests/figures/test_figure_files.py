@@ -1,0 +1,61 @@
+import pytest
+
+from pmrnet.cli import main
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+from pmrnet.figures import style
+from pmrnet.figures.files import FIGURES, save_figure, write_figures
+
+
+def small_figure():
+    figure = style.new_figure(height=1, width=1)
+    figure.subplots().plot([0, 1])
+    return figure
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    first, again = (save_figure(small_figure(), tmp_path / name) for name in ("a.b", "c"))
+    assert [path.name for path in first] == ["a.b.pdf", "a.b.png"]
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert first[0].read_bytes().startswith(b"%PDF")
+    assert first[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_left_of_a_figure_that_fails(tmp_path, monkeypatch):
+    figure = small_figure()
+    monkeypatch.setattr(figure, "savefig", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_figure(figure, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_be_made_is_made_and_the_rest_is_said(tmp_path, monkeypatch, capsys):
+    def missing(dataset):
+        raise InputError(f"{dataset}: expected brains, found none; get some.")
+
+    drawn = {"1-network": lambda _: small_figure(), "5-dice": missing}
+    monkeypatch.setattr("pmrnet.figures.files.FIGURES", drawn)
+    assert main(["figures", "--dataset", "demo", "--out", str(tmp_path / "out")]) == 0
+    names = {"demo-1-network.pdf", "demo-1-network.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    output = capsys.readouterr()
+    assert all(name in output.out for name in names)
+    assert output.err == "missing: 5-dice: demo: expected brains, found none; get some.\n"
+    monkeypatch.setattr("pmrnet.figures.files.FIGURES", {"5-dice": missing})
+    assert main(["figures", "--dataset", "demo", "--out", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_data_only_the_network_is_drawn(tmp_path, monkeypatch):
+    experiment = Dataset.load("demo").experiment("pmrnet").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments/demo").mkdir(parents=True)
+    (tmp_path / "experiments/demo/pmrnet.yaml").write_text(experiment)
+    written, missing = write_figures("demo", "out")
+    assert [path.name for path in written] == ["demo-1-network.pdf", "demo-1-network.png"]
+    assert set(missing) == set(FIGURES) - {"1-network"}
+    assert "make data DATASET=demo" in missing["4-comparison"]
+    assert "make evaluate DATASET=demo" in missing["5-dice"]
+    with pytest.raises(InputError, match="no-such"):
+        write_figures("no-such", "out")

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+from pmrnet.figures import material
+from pmrnet.results import write_result
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project with the protocols alone."""
+    (tmp_path / "data_splits").symlink_to(ROOT / "data_splits")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def store(folder, method, protocol, dice, protocol_hash=None):
+    records = [
+        {
+            "moving": moving,
+            "fixed": fixed,
+            "seconds": 1.0,
+            "folding": 0.0,
+            "folding_brain": 0.0,
+            "sdlogj": 0.0,
+            "dice": [[label, dice] for label in protocol.labels],
+        }
+        for moving, fixed in protocol.pairs("test")
+    ]
+    named = {"name": protocol.name, "hash": protocol_hash or protocol.hash}
+    write_result(folder / method, method, named, {}, {}, records)
+
+
+def test_scores_and_reasons(project):
+    data = Dataset.load("lpba40")
+    store(data.results, "affine", data.protocol, 0.25)
+    store(data.results, "mine", data.protocol, 0.5)
+    store(data.results, "pmrnet", data.protocol, 0.75, protocol_hash="0" * 12)
+    scores, absent = material.scores_of(data)
+    assert list(scores) == ["Affine", "mine"]
+    assert scores["mine"].shape == (90, 8)
+    np.testing.assert_allclose(scores["Affine"], 0.25)
+    assert absent["PMR-Net"] == "its stored result is of another protocol"
+    assert absent["VoxelMorph"] == "no result stored"
+    assert not set(scores) & set(absent)
+
+
+def test_the_demo_leaves_its_results_elsewhere(project):
+    data = Dataset.load("demo")
+    store(Path("runs/demo-report/results"), "pmrnet", data.protocol, 0.5)
+    store(Path("runs/demo-report/results"), "none", data.protocol, 0.25)
+    store(data.results, "none", data.protocol, 0.125)
+    scores, _ = material.scores_of(data)
+    assert {name: table.iloc[0, 0] for name, table in scores.items()} == {
+        "No registration": 0.125,
+        "PMR-Net": 0.5,
+    }
+
+
+def test_built_in_subjects_borrow_weights_and_others_do_not(project):
+    _, description, source = material.load_method("demo")
+    assert source == material.SUBSTITUTE
+    assert description["spacing"] == 2
+    for dataset, method in (("demo", "pmrnet-plus"), ("mindboggle", "pmrnet")):
+        with pytest.raises(InputError, match="make train"):
+            material.load_method(dataset, method)
+
+
+def test_a_pair_that_is_not_there(project):
+    with pytest.raises(InputError, match="make data DATASET=lpba40"):
+        material.load_pair("lpba40", make=True)
+    with pytest.raises(InputError, match="make data DATASET=demo"):
+        material.load_pair("demo")
+    assert not (project / "data").exists()

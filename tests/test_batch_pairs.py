@@ -1,0 +1,334 @@
+"""Many pairs: what is shared is paid once, failures stay alone, and a stopped batch goes on."""
+
+import csv
+import json
+import shutil
+import sys
+from functools import partial
+from io import StringIO
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fake_brains import template_brain
+from pmrnet import brain_files, network_field, pair_job, registration_files
+from pmrnet.batch_pairs import run_pairs
+from pmrnet.batch_table import COLUMNS
+from pmrnet.cli import main
+from pmrnet.data import alignment
+from pmrnet.errors import InputError
+from pmrnet.refine import Refinement
+from pmrnet.transforms import read
+
+SHAPE = (32, 40, 36)
+TILT = nib.eulerangles.euler2mat(0.1, -0.05, 0.15)
+# Oblique grids of unlike axis orders, and what the stand-in of the affine alignment says of each.
+GRIDS = {
+    "a": (np.array([[-6.0, 0, 0], [0, 0, 6.5], [0, -7.0, 0]]), (75, -110, 85), (26, 27, 30)),
+    "b": (np.array([[0, 0, 7.0], [-6.0, 0, 0], [0, 6.5, 0]]), (-80, 80, -70), (28, 31, 24)),
+    "c": (np.diag([6.0, 7.0, 6.5]), (-80, -120, -75), (27, 30, 26)),
+}
+SHIFT = np.array([1.0, -2.0, 1.5], np.float32)
+
+
+class CountingField:
+    """A network whose answer is a shift; it counts its uses, and can be told to raise."""
+
+    def __init__(self):
+        self.description = {
+            "network": {"type": "pmrnet"},
+            "spacing": 2,
+            "weights": "x.weights.h5",
+            "sha256": "5" * 64,
+        }
+        self.calls, self.raise_at = 0, None
+
+    def field(self, moving, fixed, refine=None):
+        self.calls += 1
+        self.refine = refine
+        if self.calls == self.raise_at:
+            raise KeyboardInterrupt
+        u = np.broadcast_to(SHIFT, (*moving.shape, 3)).copy()
+        deviation = np.full(moving.shape, 0.5, np.float32)
+        return SimpleNamespace(
+            displacement=u,
+            inverse_displacement=-u,
+            standard_deviation=lambda: deviation,
+            refinement=None if refine is None else {"seconds": 0.0},
+        )
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """The stand-in of the network and of the affine alignment, on a small grid."""
+    model = CountingField()
+    model.loads, model.alignments = 0, 0
+
+    def load(_):
+        model.loads += 1
+        return model
+
+    def estimate(*_):
+        model.alignments += 1
+        return nib.affines.from_matvec(np.eye(3) * 1.05, (model.alignments, 0, -1))
+
+    monkeypatch.setattr(network_field, "load_field_model", load)
+    monkeypatch.setattr(alignment, "estimate_affine", estimate)
+    # The pictures' grid, on which most of the time would go.
+    coarse = partial(registration_files.display_grid, voxel=4.0)
+    monkeypatch.setattr(registration_files, "display_grid", coarse)
+    monkeypatch.setattr(pair_job, "align_files", partial(brain_files.align_files, shape=SHAPE))
+    return model
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("brains")
+    for name, (axes, origin, shape) in GRIDS.items():
+        affine = nib.affines.from_matvec(TILT @ axes, origin)
+        image = template_brain(affine, shape)
+        nib.save(image, folder / f"{name}.nii.gz")
+        data = np.asarray(image.dataobj)
+        labels = (data > 300).astype(np.uint8) + (data > 600)
+        nib.save(nib.Nifti1Image(labels, affine), folder / f"{name}_labels.nii.gz")
+    return folder
+
+
+@pytest.fixture
+def folder(originals, tmp_path):
+    return shutil.copytree(originals, tmp_path / "data")
+
+
+def listed(folder, text):
+    path = folder / "pairs.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def table(out):
+    with (out / "results.csv").open(newline="") as stream:
+        return {row["name"]: row for row in csv.DictReader(stream)}
+
+
+def run(path, out, **options):
+    """Without reports, quietly; returns the number of failures and what was printed."""
+    console = Console(file=StringIO(), width=500)
+    options = {"report": False, "uncertainty": False} | options
+    failed = run_pairs(path, out, console=console, **options)
+    return failed, console.file.getvalue()
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def test_pairs_tables_and_what_is_paid_once(folder, tmp_path, network):
+    # A byte-order mark and blanks as spreadsheets write them, and the same brain under two names.
+    shutil.copy(folder / "a.nii.gz", folder / "copy.nii.gz")
+    path = listed(
+        folder,
+        "\ufeffmoving, fixed,moving_labels,fixed_labels\n"
+        "b.nii.gz,a.nii.gz,b_labels.nii.gz,a_labels.nii.gz\n\n"
+        f"c.nii.gz,{folder / 'copy.nii.gz'},,\n",
+    )
+    out = tmp_path / "out"
+    failed, printed = run(path, out)
+    assert failed == 0
+    assert "2 of 2 pairs are done" in printed
+    assert (network.loads, network.alignments, network.calls) == (1, 3, 2)
+    rows = table(out)
+    assert list(rows) == ["b_to_a", "c_to_copy"]
+    assert tuple(rows["b_to_a"]) == COLUMNS
+    first = rows["b_to_a"]
+    assert first["status"] == "done"
+    assert float(first["seconds"]) > 0
+    record = json.loads((out / "b_to_a" / "metrics.json").read_text())
+    for key in ("dice_before", "dice_after", "folding_fraction"):
+        assert float(first[key]) == pytest.approx(record["metrics"][key], rel=1e-5, abs=1e-9)
+    assert rows["c_to_copy"]["dice_after"] == ""
+    moved = nib.load(out / "b_to_a" / "moved.nii.gz")
+    assert moved.shape == GRIDS["a"][2]
+
+
+def test_the_transform_is_composed_of_alignments_and_field(folder, tmp_path, network):
+    out = tmp_path / "out"
+    run(listed(folder, "moving,fixed,name\nb.nii.gz,a.nii.gz,x\n"), out)
+    forward = read(out / "x" / "forward.nii.gz")
+    # The stand-in: template to subject, the moving brain first; the shift is in whole mm between.
+    to_moving, to_fixed = (nib.affines.from_matvec(np.eye(3) * 1.05, (n, 0, -1)) for n in (1, 2))
+    affine = nib.load(folder / "a.nii.gz").affine
+    points = nib.affines.apply_affine(affine, np.random.default_rng(0).uniform(8, 16, (50, 3)))
+    on_template = nib.affines.apply_affine(np.linalg.inv(to_fixed), points) + SHIFT
+    expected = nib.affines.apply_affine(to_moving, on_template)
+    np.testing.assert_allclose(forward.map_points(points), expected, atol=1e-3)
+
+
+def test_a_failing_pair_is_one_line_and_stops_no_other(folder, tmp_path, network, capsys):
+    damage(folder / "b.nii.gz")
+    listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\nc.nii.gz,a.nii.gz\n")
+    out = tmp_path / "out"
+    arguments = ["batch", str(folder / "pairs.csv"), "-o", str(out), "--no-report"]
+    assert main(arguments) == 1
+    (line,) = (row for row in capsys.readouterr().err.splitlines() if "Failed:" in row)
+    assert "b_to_a" in line
+    assert "b.nii.gz: expected a readable image" in line
+    rows = table(out)
+    assert rows["b_to_a"]["status"] == "failed"
+    assert "expected a readable image" in rows["b_to_a"]["message"]
+    assert rows["c_to_a"]["status"] == "done"
+    assert sorted(p.name for p in out.iterdir()) == [".alignments", "c_to_a", "results.csv"]
+    # Mended, the pair is done; the other one is not done again.
+    axes, origin, shape = GRIDS["b"]
+    image = template_brain(nib.affines.from_matvec(TILT @ axes, origin), shape)
+    nib.save(image, folder / "b.nii.gz")
+    before = table(out)["c_to_a"]
+    assert main(arguments) == 0
+    assert network.calls == 2
+    assert table(out)["c_to_a"] == before
+    assert table(out)["b_to_a"]["status"] == "done"
+
+
+def test_an_unexpected_error_is_a_failed_pair(folder, tmp_path, network, monkeypatch):
+    def bad(*_, **__):
+        raise TypeError("no [such] thing")
+
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    monkeypatch.setattr(network, "field", bad, raising=False)
+    failed, printed = run(path, tmp_path / "out")
+    assert failed == 1
+    assert "unexpected TypeError (no [such] thing)" in printed
+
+
+def test_interrupted_and_started_again(folder, tmp_path, network):
+    text = "moving,fixed\nb.nii.gz,a.nii.gz\nc.nii.gz,a.nii.gz\na.nii.gz,c.nii.gz\n"
+    path, out = listed(folder, text), tmp_path / "out"
+    network.raise_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(path, out)
+    assert [row["status"] for row in table(out).values()] == ["done", "pending", "pending"]
+    first = (out / "b_to_a" / "moved.nii.gz").stat().st_mtime_ns
+    failed, printed = run(path, out)
+    assert (failed, network.calls, network.alignments) == (0, 4, 3)
+    assert "3 of 3 pairs are done, of them 1 from before" in printed
+    assert (out / "b_to_a" / "moved.nii.gz").stat().st_mtime_ns == first
+    assert float(table(out)["b_to_a"]["seconds"]) > 0
+
+
+def test_other_inputs_are_not_overwritten_silently(folder, tmp_path, network):
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    run(path, out)
+    image = nib.load(folder / "b.nii.gz")
+    data = np.asarray(image.dataobj).copy()
+    data[14, 15, 12] += 1
+    nib.save(nib.Nifti1Image(data, image.affine), folder / "b.nii.gz")
+    with pytest.raises(InputError, match=r"results of another registration.*--overwrite"):
+        run(path, out)
+    network.description["sha256"] = "6" * 64
+    assert run(path, out, overwrite=True)[0] == 0
+    assert network.calls == 2
+    # Other weights are another result as well; rows of other pairs stay in the table.
+    network.description["sha256"] = "7" * 64
+    with pytest.raises(InputError, match="--overwrite"):
+        run(path, out)
+    run(listed(folder, "moving,fixed\nc.nii.gz,a.nii.gz\n"), out)
+    assert [row["status"] for row in table(out).values()] == ["done", "done"]
+
+
+def test_refinement_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, network):
+    refine = Refinement(steps=3)
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    run(path, out, refine=refine)
+    assert network.refine == refine
+    run(path, out, refine=refine)
+    assert network.calls == 1
+    with pytest.raises(InputError, match="--overwrite"):
+        run(path, out)
+
+
+def test_a_foreign_table_is_refused(folder, tmp_path, network):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "results.csv").write_text("my,own\n1,2\n")
+    with pytest.raises(InputError, match=r"results\.csv: expected the table of an earlier batch"):
+        run(listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), out)
+    assert (out / "results.csv").read_text() == "my,own\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "expected the columns moving, fixed"),
+        ("moving,fixed\n", "expected a row below the header, found none"),
+        ("moving;fixed\na.nii.gz;b.nii.gz\n", "found moving;fixed"),
+        ("moving,target\na.nii.gz,b.nii.gz\n", "found moving, target"),
+        ("moving,fixed,moving_label\na.nii.gz,b.nii.gz,\n", "found moving, fixed, moving_label"),
+        ("moving,fixed,fixed\na.nii.gz,b.nii.gz,\n", "found moving, fixed, fixed"),
+        ("moving,fixed\na.nii.gz,no.nii.gz\nno.nii.gz,b.nii.gz\n", r"line 2, fixed: .*no\.nii\.gz"),
+        ("moving,fixed\na.nii.gz,no.nii.gz\nno.nii.gz,b.nii.gz\n", r"\(1 more entries"),
+        ("moving,fixed\na.nii.gz,\n", "line 2: expected a file for fixed, found none"),
+        ("moving,fixed\na.nii.gz,b.nii.gz,c.nii.gz\n", "line 2: expected 2 cells"),
+        ("moving,fixed\na.nii.gz,b.nii.gz\na.nii.gz,b.nii.gz\n", "line 3: .* as at .*line 2"),
+        ("moving,fixed,name\na.nii.gz,b.nii.gz,X\nb.nii.gz,a.nii.gz,x\n", "name of its own"),
+        ("moving,fixed,name\na.nii.gz,b.nii.gz,../x\n", "a name that a folder can have"),
+        ("moving,fixed,name\na.nii.gz,b.nii.gz,.alignments\n", "a name that a folder can have"),
+        ('moving,fixed\n"a.nii.gz,b.nii.gz\n', "expected a CSV file in UTF-8"),
+    ],
+)
+def test_a_bad_list_is_one_sentence_before_any_work(folder, tmp_path, network, text, sentence):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=sentence) as caught:
+        run(listed(folder, text), out)
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
+    assert (network.loads, network.alignments, network.calls) == (0, 0, 0)
+
+
+def test_a_missing_list_is_one_sentence(tmp_path, capsys):
+    assert main(["batch", str(tmp_path / "no.csv"), "-o", str(tmp_path / "out")]) == 2
+    assert "no.csv: expected a CSV file" in capsys.readouterr().err
+
+
+def test_without_dask_workers_are_refused(folder, tmp_path, network, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    with pytest.raises(InputError, match=r"pip install 'pmrnet\[batch\]'"):
+        run(path, tmp_path / "out", workers=2)
+    assert run(path, tmp_path / "out")[0] == 0
+
+
+def test_dask_gives_what_one_process_gives(folder, tmp_path, network):
+    distributed = pytest.importorskip("distributed")
+    damage(folder / "c.nii.gz")
+    text = "moving,fixed\nb.nii.gz,a.nii.gz\nc.nii.gz,a.nii.gz\na.nii.gz,b.nii.gz\n"
+    path = listed(folder, text)
+    # Its workers are threads of this process, which know of the stand-ins.
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        failed, printed = run(path, tmp_path / "dask", scheduler=address)
+    assert failed == 1
+    assert "c.nii.gz: expected a readable image" in printed
+    assert network.alignments == 2
+    rows = table(tmp_path / "dask")
+    assert [row["status"] for row in rows.values()] == ["done", "failed", "done"]
+    # The stand-in numbers its alignments, which come in any order: taken over to compare.
+    shutil.copytree(tmp_path / "dask" / ".alignments", tmp_path / "one" / ".alignments")
+    run(path, tmp_path / "one")
+    for name in ("b_to_a", "a_to_b"):
+        one, other = (
+            np.asarray(nib.load(tmp_path / kind / name / "forward.nii.gz").dataobj)
+            for kind in ("one", "dask")
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_scheduler_that_does_not_answer(folder, tmp_path, network, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("pmrnet.dask_cluster._CONNECT_SECONDS", 0.5)
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    with pytest.raises(InputError, match="expected a Dask scheduler"):
+        run(path, tmp_path / "out", scheduler="tcp://127.0.0.1:9")

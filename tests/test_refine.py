@@ -1,0 +1,277 @@
+"""Refinement of known deformations: what it gains, when it stops, and the same on both backends."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pmrnet.errors import InputError
+from pmrnet.refine import Refinement, displacement_of, refine
+
+GRIDS = {"2D": (24, 20), "3D": (12, 20, 16)}
+MSE = Refinement(
+    levels=(1,),
+    velocity_spacing=(2,),
+    window=0,
+    image_sigma=0.05,
+    prior_lambda=1.0,
+    integration_steps=4,
+    smoothing=1,
+    learning_rate=0.05,
+    steps=25,
+)
+LNCC = replace(MSE, window=3, image_sigma=0.2)
+
+
+@pytest.fixture(params=GRIDS.values(), ids=GRIDS.keys())
+def pair(request, smooth_field, oracle):
+    """A smooth image, the same one deformed, and the velocity that does it."""
+    return _pair(request.param, smooth_field, oracle)
+
+
+def _pair(grid, smooth_field, oracle):
+    velocity = smooth_field(tuple(n // 2 for n in grid), 0.8, sigma=2.0)
+    moving = 0.5 + 0.5 * smooth_field(grid, 1.0, components=1)
+    u = 2 * oracle.upsample(oracle.integrate(velocity, 7), 1)
+    return moving, oracle.warp(moving, u).astype(np.float32), velocity, u
+
+
+def _numbers(tensor):
+    import keras
+
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def _error(velocity, u, grid, settings):
+    """Mean distance from the true displacement, away from the edges, whose beyond is unseen."""
+    inside = (0, *(slice(3, -3) for _ in grid))
+    found = _numbers(displacement_of(velocity, grid, settings))
+    return np.linalg.norm((found - u)[inside], axis=-1).mean()
+
+
+@pytest.mark.parametrize("settings", [MSE, LNCC], ids=["MSE", "LNCC"])
+def test_loss_and_distance_from_the_truth_fall(pair, settings):
+    moving, fixed, velocity, u = pair
+    grid = moving.shape[1:-1]
+    found, record = refine(moving, fixed, np.zeros_like(velocity), settings)
+    (level,) = record["levels"]
+    assert level["loss"] < 0.7 * level["first_loss"]
+    assert 0 < level["steps"] <= settings.steps
+    before = _error(np.zeros_like(velocity), u, grid, settings)
+    assert _error(found, u, grid, settings) < 0.6 * before
+
+
+def test_loss_is_the_one_of_the_velocity_returned(pair, oracle):
+    """Equation 6 in float64, by SciPy: also that the best iterate is returned, not the last."""
+    moving, fixed, velocity, _ = pair
+    rough = replace(MSE, learning_rate=0.5, patience=100, steps=12, smoothing=0)
+    found, record = refine(moving, fixed, 0 * velocity, rough)
+    found = _numbers(found)
+    u = 2 * oracle.upsample(oracle.integrate(found, rough.integration_steps), 1)
+    image = np.mean((fixed - oracle.warp(moving, u)) ** 2) / rough.image_sigma**2
+    axes = found.shape[-1]
+    differences = [np.mean(np.diff(found, axis=axis + 1) ** 2) for axis in range(axes)]
+    prior = 0.25 * axes * rough.prior_lambda * np.mean(differences)
+    assert record["levels"][0]["loss"] == pytest.approx(image + prior, rel=1e-3)
+
+
+def test_result_is_diffeomorphic_and_its_inverse_inverts(pair, oracle):
+    moving, fixed, velocity, _ = pair
+    grid = moving.shape[1:-1]
+    # Five times the noise fits nothing but noise: a hard case.
+    hard = replace(MSE, image_sigma=0.01, prior_lambda=0.1, integration_steps=7)
+    found, _ = refine(moving, fixed, 0 * velocity, hard)
+    u, inverse = (
+        _numbers(displacement_of(sign * found, grid, hard)).astype(float) for sign in (1, -1)
+    )
+    assert np.abs(u).max() > 0.5
+    jacobian = [np.gradient(u[0], axis=axis) for axis in range(len(grid))]
+    matrix = np.eye(len(grid)) + np.stack(jacobian, axis=-1)
+    assert np.linalg.det(matrix).min() > 0
+    back = inverse + oracle.warp(u, inverse)
+    inside = (0, *(slice(3, -3) for _ in grid))
+    assert np.linalg.norm(back[inside], axis=-1).max() < 0.2
+
+
+def test_without_steps_the_velocity_is_returned(pair):
+    moving, fixed, velocity, _ = pair
+    found, record = refine(moving, fixed, velocity, replace(MSE, steps=0))
+    assert found is velocity
+    assert record["levels"] == []
+
+
+def test_one_step_of_adam_is_the_learning_rate(pair):
+    moving, fixed, velocity, _ = pair
+    settings = replace(MSE, steps=1, smoothing=0, learning_rate=0.01)
+    found, record = refine(moving, fixed, 0 * velocity, settings)
+    assert record["levels"][0]["loss"] < record["levels"][0]["first_loss"]
+    change = np.abs(_numbers(found))
+    assert change.max() < 0.01 * 1.001
+    assert np.median(change) == pytest.approx(0.01, rel=1e-2)
+
+
+def test_it_stops_where_nothing_is_left_to_gain(pair):
+    moving, _, velocity, _ = pair
+    found, record = refine(moving, moving, 0 * velocity, replace(MSE, patience=3, steps=50))
+    assert record["levels"][0]["steps"] == 3
+    np.testing.assert_array_equal(_numbers(found), 0)
+
+
+def test_seconds_are_kept(smooth_field, oracle):
+    moving, fixed, velocity, _ = _pair(GRIDS["2D"], smooth_field, oracle)
+    refine(moving, fixed, 0 * velocity, replace(MSE, steps=1))  # compile
+    endless = replace(MSE, steps=10**9, patience=10**9, seconds=0.3)
+    started = time.perf_counter()
+    _, record = refine(moving, fixed, 0 * velocity, endless)
+    assert 0.3 <= time.perf_counter() - started < 1.5
+    assert 0.3 <= record["seconds"] < 1.5
+    assert record["levels"][0]["steps"] > 1
+
+
+def test_levels_refine_the_velocity_grid(smooth_field, oracle):
+    moving, fixed, velocity, _ = _pair((32, 24), smooth_field, oracle)
+    coarse = 0 * velocity[:, ::2, ::2]
+    found, record = refine(
+        moving, fixed, coarse, replace(MSE, levels=(2, 1), velocity_spacing=(4, 2), steps=3)
+    )
+    assert [entry["spacing"] for entry in record["levels"]] == [2, 1]
+    assert [entry["velocity_spacing"] for entry in record["levels"]] == [4, 2]
+    assert found.shape == velocity.shape
+
+
+def test_a_finer_grid_keeps_the_displacement_of_the_start(smooth_field):
+    """Images without contrast and no prior: nothing moves, whatever grid is used."""
+    coarse = smooth_field((6, 5), 1.0)
+    blank = np.zeros((1, 24, 20, 1), np.float32)
+    settings = replace(MSE, prior_lambda=0.0, steps=2, integration_steps=7)
+    found, _ = refine(blank, blank, coarse, settings)
+    assert found.shape == (1, 12, 10, 2)
+    np.testing.assert_allclose(_numbers(found)[:, ::2, ::2], 2 * coarse, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "velocity"),
+    [
+        ((1, 24, 20, 1), (1, 5, 10, 2)),
+        ((1, 20, 24, 1), (1, 12, 10, 2)),
+        ((1, 24, 20, 1), (1, 24, 20, 2)),
+    ],
+)
+def test_wrong_shapes_are_named(fixed, velocity):
+    with pytest.raises(ValueError, match="refine needs"):
+        refine(np.zeros((1, 24, 20, 1)), np.zeros(fixed), np.zeros(velocity), MSE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"levels": (), "velocity_spacing": ()},
+        {"levels": (3,), "velocity_spacing": (4,)},
+        {"levels": (1, 1), "velocity_spacing": (2, 4)},
+        {"levels": (4,), "velocity_spacing": (2,)},
+        {"levels": (1,), "velocity_spacing": (4, 2)},
+    ],
+)
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ValueError, match="levels"):
+        Refinement(**wrong)
+
+
+def test_budgets():
+    assert Refinement.from_budget("") == Refinement()
+    assert Refinement.from_budget("100").steps == 100
+    assert Refinement.from_budget("100").seconds is None
+    timed = Refinement.from_budget("2.5s")
+    assert timed.seconds == 2.5
+    assert timed.steps > 1000
+
+
+@pytest.mark.parametrize("text", ["fast", "-1", "0s", "-2s", "nans", "infs", "2.5", "s"])
+def test_wrong_budgets_are_named(text):
+    with pytest.raises(InputError, match=f"--refine: .*found '{text}'"):
+        Refinement.from_budget(text)
+
+
+def test_field_of_a_network_is_refined(smooth_field, oracle):
+    from pmrnet.network_field import FieldModel
+    from pmrnet.nn.build import build_network
+
+    # Images of 4 mm for the network: 16 voxels is the least that it takes.
+    network = build_network(
+        {
+            "type": "pmrnet",
+            "filters": (4, 4),
+            "hidden_filters": (4, 4),
+            "hidden_kernels": (1, 1),
+            "integration_steps": 5,
+        }
+    )
+    shape = (1, 16, 16, 16, 1)
+    network.build({"moving": shape, "fixed": shape})
+    model = FieldModel(network, {"spacing": 1})
+    moving, fixed, _, _ = _pair((16, 16, 16), smooth_field, oracle)
+    images = moving[0, ..., 0], fixed[0, ..., 0]
+    plain = model.field(*images)
+    assert plain.refinement is None
+    same = model.field(*images, refine=replace(MSE, steps=0))
+    np.testing.assert_array_equal(same.displacement, plain.displacement)
+    refined = model.field(*images, refine=replace(MSE, steps=10))
+    assert refined.refinement["levels"][0]["steps"] > 0
+    u = 2 * oracle.upsample(oracle.integrate(refined.velocity[None], MSE.integration_steps), 1)
+    np.testing.assert_allclose(refined.displacement, u[0], atol=1e-4)
+    v = 2 * oracle.upsample(oracle.integrate(-refined.velocity[None], MSE.integration_steps), 1)
+    np.testing.assert_allclose(refined.inverse_displacement, v[0], atol=1e-4)
+    before, after = (
+        np.mean((oracle.warp(moving, f.displacement[None]) - fixed) ** 2) for f in (plain, refined)
+    )
+    assert after < 0.7 * before
+
+
+def compute(folder):
+    """Refined velocities on the backend of this process."""
+    import keras
+
+    folder = Path(folder)
+    data = dict(np.load(folder / "inputs.npz"))
+    found = {}
+    for name, settings in {"mse": MSE, "lncc": LNCC}.items():
+        # Few steps: Adam's are signs at first, and where a gradient is near 0 a sign is chance.
+        few = replace(settings, steps=3, levels=(2, 1), velocity_spacing=(2, 2), smoothing=2)
+        velocity, record = refine(data["moving"], data["fixed"], data["start"], few)
+        found[name] = _numbers(velocity)
+        found[f"{name}/losses"] = [entry["loss"] for entry in record["levels"]]
+    np.savez(folder / f"{keras.backend.backend()}.npz", **found)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None,
+    reason='JAX is not installed: pip install "pmrnet[jax]"',
+)
+@pytest.mark.parametrize("grid", ["2D", pytest.param("3D", marks=pytest.mark.slow)])
+def test_tensorflow_and_jax_agree(grid, smooth_field, oracle, tmp_path):
+    moving, fixed, velocity, _ = _pair(GRIDS[grid], smooth_field, oracle)
+    start = smooth_field(velocity.shape[1:-1], 0.3)
+    np.savez(tmp_path / "inputs.npz", moving=moving, fixed=fixed, start=start)
+    found = {}
+    for backend in ("tensorflow", "jax"):
+        subprocess.run(
+            [sys.executable, __file__, str(tmp_path)],
+            env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+            check=True,
+        )
+        found[backend] = dict(np.load(tmp_path / f"{backend}.npz"))
+    assert set(found["tensorflow"]) == {"mse", "mse/losses", "lncc", "lncc/losses"}
+    for key, value in found["tensorflow"].items():
+        assert np.isfinite(value).all(), key
+        scale = np.abs(value - (0 if "/" in key else start)).max()
+        np.testing.assert_allclose(found["jax"][key], value, rtol=0, atol=1e-3 * scale, err_msg=key)
+
+
+if __name__ == "__main__":
+    compute(*sys.argv[1:])

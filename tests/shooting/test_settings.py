@@ -1,9 +1,6 @@
 """Settings and the experiment file's section."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from pmrnet.errors import InputError
 from pmrnet.shooting import ShootingSettings
@@ -41,10 +38,3 @@ def test_a_mistake_names_file_and_key(content, message):
     with pytest.raises(InputError, match=r"a\.yaml: shooting") as caught:
         ShootingSettings.from_mapping(content, "a.yaml")
     assert message in str(caught.value)
-
-
-def test_shipped_experiment_has_the_defaults():
-    path = Path(__file__).resolve().parents[2] / "experiments/lpba40/utilzreg.yaml"
-    content = yaml.safe_load(path.read_text())
-    assert list(content) == ["shooting"]
-    assert ShootingSettings.from_mapping(content["shooting"], path) == ShootingSettings()

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 
 
@@ -45,13 +46,35 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What makes a row of a table: network, objective, schedule and seed."""
+    """What makes a row of a table: network, objective, schedule and seed.
+
+    Parameters
+    ----------
+    name
+        The file's name.
+    network, objective
+        See `pmrnet.nn.build`.
+    stages
+        Stretches of training.
+    seed
+        Of everything that is drawn at random.
+    mix
+        Names of data sets whose training subjects are added, in pairs of their own.
+    augment
+        Settings of `pmrnet.data.augmentation.Augmentation`; None for no changes.
+    init
+        Weights of the same network that training starts from: a shipped name or the path of a
+        JSON. None starts from random ones.
+    """
 
     name: str
     network: dict[str, Any]
     objective: dict[str, Any]
     stages: tuple[Stage, ...]
     seed: int = 0
+    mix: tuple[str, ...] = ()
+    augment: dict[str, float] | None = None
+    init: str | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Experiment:
@@ -75,7 +98,8 @@ class Experiment:
             raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
-            experiment = cls(name=path.stem, stages=stages, **content)
+            mix = tuple(content.pop("mix", ()))
+            experiment = cls(name=path.stem, stages=stages, mix=mix, **content)
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{path}: expected the keys network, objective, stages and seed, found otherwise "
@@ -94,6 +118,14 @@ class Experiment:
             if not (isinstance(value, str) if word else _is_number(value)):
                 expected = "a word" if word else "a number (with a point, 1.0e-3)"
                 raise _mistake(path, f"objective.{key}", expected, value)
+        for key, kinds, expected in (
+            ("augment", dict | None, "a mapping of settings"),
+            ("init", str | None, "the name or path of weights"),
+        ):
+            if not isinstance(getattr(self, key), kinds):
+                raise _mistake(path, key, expected, getattr(self, key))
+        if self.augment:
+            Augmentation.from_mapping(self.augment, path)
         if not self.stages:
             raise _mistake(path, "stages", "one or more stages", [])
         for number, stage in enumerate(self.stages, start=1):
@@ -110,7 +142,9 @@ class Experiment:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain content, as it is hashed and stored with results."""
-        return dataclasses.asdict(self)
+        content = dataclasses.asdict(self)
+        # What an experiment does not use is left out: its hash stays when there is a new setting.
+        return {k: v for k, v in content.items() if k not in _OPTIONAL or v}
 
 
 def _is_number(value: object) -> bool:
@@ -125,8 +159,10 @@ def _is_positive(value: object) -> bool:
     return _is_number(value) and value > 0
 
 
+_OPTIONAL = ("mix", "augment", "init")
+
 #: settings of an objective that are no numbers; what they may be, the objective itself checks
-_WORDS = ("type", "weighting", "similarity", "feature_error")
+_WORDS = ("type", "weighting", "similarity", "feature_error", "level_reduction")
 
 _EXPECTED = {
     "spacing": (

@@ -67,7 +67,13 @@ def train(dataset: str, method: str) -> Path:
     experiment = Experiment.load(data.experiment(method))
     subjects = data.subjects(data.protocol.train + data.protocol.validation)
     identity = data_identity(data, subjects)
-    return run_training(experiment, data.protocol, subjects, data.run(method), identity)
+    mixed = []
+    for name in experiment.mix:
+        other = Dataset.load(name)
+        added = other.subjects(other.protocol.train)
+        identity.setdefault("mixed", {})[name] = data_identity(other, added)
+        mixed.append(list(added.values()))
+    return run_training(experiment, data.protocol, subjects, data.run(method), identity, mixed)
 
 
 def weights_of(dataset: str, method: str, weights: str | None = None) -> str:

@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from pmrnet.data.augmentation import Augmentation
 from pmrnet.training.pairs import PairSequence
 
 
@@ -65,3 +66,20 @@ def test_epochs_begin_at_their_own_pairs():
     sequence.on_epoch_end()
     sequence.start_at(1)
     assert seen(sequence, 1) == whole[5:]
+
+
+def test_pairs_are_of_one_group():
+    sequence = PairSequence(images(5), steps=8, seed=1, groups=[0, 0, 1, 1, 1])
+    assert sorted(seen(sequence, 1)) == [(0, 1), (1, 0), *permutations((2, 3, 4), 2)]
+
+
+def test_changes_follow_from_seed_and_position():
+    def batch(seed=1, index=3):
+        sequence = PairSequence(images(4), 5, seed, augmentation=Augmentation(contrast=0.5))
+        return sequence[index][0]["moving"]
+
+    some = [PairSequence([np.full((2, 3, 4), 0.5)] * 3, 9, 1, augmentation=a) for a in (None, Augmentation(contrast=0.5))]
+    plain, changed = ([s[i][0]["moving"][0, 0, 0, 0, 0] for i in range(6)] for s in some)
+    assert set(plain) == {0.5}
+    assert len(set(changed)) == 6
+    np.testing.assert_array_equal(batch(), batch())

@@ -11,11 +11,13 @@ from pmrnet.nn.faim import FAIM
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
+from pmrnet.nn.pmrnet_plus import PMRNetPlus
 from pmrnet.nn.released import ReleasedPMRNet
 from pmrnet.nn.voxelmorph import VoxelMorph
 
 NETWORKS: dict[str, type[RegistrationNetwork]] = {
     "pmrnet": PMRNet,
+    "pmrnet-plus": PMRNetPlus,
     "pmrnet-released": ReleasedPMRNet,
     "concatenation": ConcatenationNet,
     "voxelmorph": VoxelMorph,

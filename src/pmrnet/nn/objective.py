@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from pmrnet.nn import losses
 from pmrnet.nn.correlation import local_correlation
 
 SIMILARITIES = ("mse", "lncc")
+REDUCTIONS = ("mean", "sum")
 FEATURE_ERRORS = {"relative": losses.relative_mean_square, "plain": losses.mean_square}
 
 
@@ -29,6 +31,11 @@ class Objective:
         lambda_l of equation 5, 1 in the paper; 0 switches the feature-level terms off.
     level_kl_weight
         Further weight of the levels' KL, 1 in the paper; 0.5 in the authors' released code.
+    level_reduction
+        How levels of different grids compare. `mean`: each level's terms are means over its own
+        voxels, so that all levels weigh alike. `sum`: they are sums over voxels, as equation 6 is
+        written, in units of the finest level's number of voxels, so that a level counts 8 times
+        less (in 3D) than the next finer one.
     feature_error
         `relative`, divided by each channel's variance (see `losses.relative_mean_square`), or
         `plain`, the mean square as the authors' released code has it.
@@ -46,6 +53,7 @@ class Objective:
     feature_sigma: float = 1.0
     level_weight: float = 1.0
     level_kl_weight: float = 1.0
+    level_reduction: str = "mean"
     feature_error: str = "relative"
     weighting: str = "voxelmorph"
     similarity: str = "mse"
@@ -54,6 +62,10 @@ class Objective:
     def __post_init__(self) -> None:
         if self.similarity not in SIMILARITIES:
             raise ValueError(f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}.")
+        if self.level_reduction not in REDUCTIONS:
+            raise ValueError(
+                f"level_reduction must be one of {REDUCTIONS}; got {self.level_reduction!r}."
+            )
         if self.feature_error not in FEATURE_ERRORS:
             raise ValueError(
                 f"feature_error must be one of {tuple(FEATURE_ERRORS)}; got {self.feature_error!r}."
@@ -83,13 +95,17 @@ class Objective:
             "image_kl": self._kl(inference.get("penalised", inference)),
         }
         if self.level_weight:
+            finest = inference["mean"].shape[1:-1]
             for number, level in enumerate(inference["levels"], start=1):
+                grid = level["mean"].shape[1:-1]
+                share = 1.0 if self.level_reduction == "mean" else _ratio(grid, finest)
                 error = FEATURE_ERRORS[self.feature_error](
                     level["fixed_features"], level["moved_features"]
                 )
                 scale = (1.0 if self.weighting == "voxelmorph" else 0.5) / self.feature_sigma**2
-                terms[f"level{number}_reconstruction"] = self.level_weight * scale * error
-                weight = self.level_weight * self.level_kl_weight
+                weight = self.level_weight * share
+                terms[f"level{number}_reconstruction"] = weight * scale * error
+                weight *= self.level_kl_weight
                 terms[f"level{number}_kl"] = weight * self._kl(level)
         return terms
 
@@ -102,3 +118,8 @@ class Objective:
         return losses.kl_to_prior(
             posterior["mean"], posterior["log_variance"], self.prior_lambda, self.weighting
         )
+
+
+def _ratio(grid: tuple[int, ...], finest: tuple[int, ...]) -> float:
+    """Voxels of a grid per voxel of the finest one."""
+    return math.prod(grid) / math.prod(finest)

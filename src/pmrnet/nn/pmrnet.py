@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from pmrnet import spatial
 from pmrnet.nn import layers
 from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.network import Inference, Level, RegistrationNetwork
@@ -32,10 +31,9 @@ class PMRNet(RegistrationNetwork):
     levels
         The levels that have a feature-level model and take part in the fusion: all of them in the
         paper, the last one alone in its Baseline-2.
-    cascade
-        False, the paper: every level sees the features as they are. True, ours: from coarse to
-        fine, each level sees the moving features warped by what the coarser levels found and adds
-        what is still missing.
+    shared_encoder
+        True, ours: one encoder for both images, so that their features are of one kind. False,
+        the paper: two CNNs.
     """
 
     def __init__(
@@ -44,7 +42,7 @@ class PMRNet(RegistrationNetwork):
         hidden_filters: tuple[int, ...] = (8, 32, 32, 32),
         hidden_kernels: tuple[int, ...] = (1, 1, 3, 3),
         levels: tuple[int, ...] | None = None,
-        cascade: bool = False,
+        shared_encoder: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,10 +61,12 @@ class PMRNet(RegistrationNetwork):
             raise ValueError(
                 f"levels must be some of 1 to {len(filters)}, in ascending order; got {levels}."
             )
-        self.cascade = cascade
         self.multiple = 2 ** len(filters)
         self.moving_encoder = Encoder(filters, name="moving_encoder")
-        self.fixed_encoder = Encoder(filters, name="fixed_encoder")
+        self.shared_encoder = shared_encoder
+        self.fixed_encoder = self.moving_encoder
+        if not shared_encoder:
+            self.fixed_encoder = Encoder(filters, name="fixed_encoder")
         self.posteriors = [
             layers.GaussianPosterior(
                 hidden_filters[level - 1], hidden_kernels[level - 1], name=f"posterior{level}"
@@ -81,9 +81,10 @@ class PMRNet(RegistrationNetwork):
         """Create all weights: for 3D images, or for those of `input_shape`."""
         shape = (1, None, None, None, 1) if input_shape is None else input_shape["moving"]
         for encoder in (self.moving_encoder, self.fixed_encoder):
-            encoder.build(shape)
+            if not encoder.built:
+                encoder.build(shape)
         for level, posterior in zip(self.levels, self.posteriors, strict=True):
-            posterior.build((*shape[:-1], 2 * self.filters[level - 1]))
+            posterior.build((*shape[:-1], self._combined_channels(level, len(shape) - 2)))
         super().build(input_shape)
 
     @property
@@ -93,10 +94,9 @@ class PMRNet(RegistrationNetwork):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        features = zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True)
+        features = zip(*self._encode(moving, fixed), strict=True)
         pairs = [pair for level, pair in enumerate(features, start=1) if level in self.levels]
-        infer = self._infer_cascade if self.cascade else self._infer_levels
-        posteriors, samples, moved = infer(pairs, training)
+        posteriors, samples, moved = self._infer_levels(pairs, training)
         mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
         if not training:
             return Inference(mean)
@@ -113,6 +113,18 @@ class PMRNet(RegistrationNetwork):
             ],
         )
 
+    def _encode(self, moving: object, fixed: object) -> tuple[list, list]:
+        """Feature maps of the moving and of the fixed image, finest first."""
+        return self.moving_encoder(moving), self.fixed_encoder(fixed)
+
+    def _combined_channels(self, level: int, axes: int) -> int:
+        """Channels of `_combine` at a level (1, 2, ...) of images with so many grid axes."""
+        return 2 * self.filters[level - 1]
+
+    def _combine(self, moving: object, fixed: object) -> object:
+        """What a level's posterior sees of the features of both images."""
+        return ops.concatenate([moving, fixed], axis=-1)
+
     def _fuse(self, fusion: layers.LatentFusion, fields: list) -> object:
         """Fuse the fields of `self.levels`; levels without a field count as zero."""
         by_level = dict(zip(self.levels, fields, strict=True))
@@ -121,7 +133,7 @@ class PMRNet(RegistrationNetwork):
     def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
         """Posteriors, samples and moved features of all levels, each by itself (the paper)."""
         posteriors = [
-            posterior(ops.concatenate(pair, axis=-1), mean_only=not training)
+            posterior(self._combine(*pair), mean_only=not training)
             for posterior, pair in zip(self.posteriors, pairs, strict=True)
         ]
         if not training:
@@ -131,30 +143,6 @@ class PMRNet(RegistrationNetwork):
             self._warp_features(moving_features, sample)
             for (moving_features, _), sample in zip(pairs, samples, strict=True)
         ]
-        return posteriors, samples, moved
-
-    def _infer_cascade(self, pairs: list, training: bool) -> tuple[list, list, list]:
-        """As `_infer_levels`, each level given what the coarser ones found."""
-        posteriors, samples, moved = [], [], []
-        velocity = None  # of the coarser levels together, on the present level's grid
-        coarser = self.levels[-1]
-        for level, posterior, (moving_features, fixed_features) in zip(
-            reversed(self.levels), reversed(self.posteriors), reversed(pairs), strict=True
-        ):
-            seen = moving_features
-            if velocity is not None:
-                velocity = spatial.upsample_field(velocity, coarser - level)
-                seen = self._warp_features(moving_features, velocity)
-            mean, log_variance = posterior(
-                ops.concatenate([seen, fixed_features], axis=-1), mean_only=not training
-            )
-            sample = self.sampler([mean, log_variance]) if training else mean
-            velocity = sample if velocity is None else velocity + sample
-            coarser = level
-            posteriors.insert(0, (mean, log_variance))
-            if training:
-                samples.insert(0, sample)
-                moved.insert(0, self._warp_features(moving_features, velocity))
         return posteriors, samples, moved
 
     def _warp_features(self, features: object, velocity: object) -> object:
@@ -168,5 +156,5 @@ class PMRNet(RegistrationNetwork):
             "hidden_filters": list(self.hidden_filters),
             "hidden_kernels": list(self.hidden_kernels),
             "levels": list(self.levels),
-            "cascade": self.cascade,
+            "shared_encoder": self.shared_encoder,
         }

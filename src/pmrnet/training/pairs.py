@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from pmrnet.data.augmentation import Augmentation
+
 
 class PairSequence(keras.utils.PyDataset):
     """Batches of ordered (moving, fixed) pairs of different subjects.
@@ -26,6 +28,11 @@ class PairSequence(keras.utils.PyDataset):
         Seed of the order.
     batch_size
         Pairs per batch, 1 in the paper.
+    groups
+        Per image, which data set it is of: a pair is of one. All are of one by default.
+    augmentation
+        Random changes of the images; None for none. They follow from the seed and the position of
+        the pair, too.
     """
 
     def __init__(
@@ -34,6 +41,8 @@ class PairSequence(keras.utils.PyDataset):
         steps: int,
         seed: int,
         batch_size: int = 1,
+        groups: Sequence[int] | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.images = [np.ascontiguousarray(image, dtype=np.float32) for image in images]
@@ -43,7 +52,14 @@ class PairSequence(keras.utils.PyDataset):
         self.epoch = 0
         self.seconds = 0.0  #: spent on making batches since `start_at`
         count = len(self.images)
-        self.pairs = [(m, f) for m in range(count) for f in range(count) if m != f]
+        groups = [0] * count if groups is None else list(groups)
+        self.pairs = [
+            (m, f)
+            for m in range(count)
+            for f in range(count)
+            if m != f and groups[m] == groups[f]
+        ]
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         return self.steps
@@ -67,6 +83,13 @@ class PairSequence(keras.utils.PyDataset):
         started = time.perf_counter()
         first = (self.epoch * self.steps + index) * self.batch_size
         pairs = [self.pair(first + i) for i in range(self.batch_size)]
-        moving, fixed = (np.stack([self.images[pair[i]] for pair in pairs]) for i in (0, 1))
+        changed = [self._images(*pair, first + i) for i, pair in enumerate(pairs)]
+        moving, fixed = (np.stack(images) for images in zip(*changed, strict=True))
         self.seconds += time.perf_counter() - started
         return ({"moving": moving[..., None], "fixed": fixed[..., None]},)
+
+    def _images(self, moving: int, fixed: int, position: int) -> tuple[np.ndarray, np.ndarray]:
+        images = self.images[moving], self.images[fixed]
+        if self.augmentation is None:
+            return images
+        return self.augmentation.pair(*images, np.random.default_rng([self.seed, position, 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
+from pmrnet.data.augmentation import Augmentation
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.similarity import ValidationSimilarity
 from pmrnet.training.validation import ValidationDice, validation_labels
-from pmrnet.weights import save_weights
+from pmrnet.weights import load_network, save_weights
 
 
 def train(
@@ -34,6 +35,7 @@ def train(
     subjects: Mapping[str, PreparedSubject],
     folder: Path,
     data: Mapping[str, Any],
+    mixed: Sequence[Sequence[PreparedSubject]] = (),
 ) -> Path:
     """Train a network through all stages of its experiment; resumes what is in `folder`.
 
@@ -50,6 +52,8 @@ def train(
         weights so far and, at the end, `weights.json` with `weights.weights.h5`.
     data
         What the data are, for the weights' provenance.
+    mixed
+        Training subjects of further data sets, one sequence for each: pairs are of one data set.
 
     Returns
     -------
@@ -69,8 +73,12 @@ def train(
     keras.utils.set_random_seed(experiment.seed)
     network = build_network(experiment.network, build_objective(experiment.objective))
     network.build()
+    if experiment.init:
+        _start_from(network, experiment)
+    training = [[subjects[s] for s in protocol.train], *mixed]
     for number, stage in enumerate(experiment.stages, start=1):
-        _run_stage(network, stage, f"stage{number}", experiment, protocol, subjects, folder)
+        validation = _validation(stage, f"stage{number}", experiment, protocol, subjects, folder)
+        _run_stage(network, stage, f"stage{number}", experiment, training, validation, folder)
     network = build_network(experiment.network)  # a fresh one, without the optimizer's state
     network.build()
     network.load_weights(folder / "best.weights.h5")
@@ -82,6 +90,17 @@ def train(
         spacing=best["spacing"],
         training={**provenance, "best": best, "seconds": _seconds(experiment, folder)},
     )
+
+
+def _start_from(network: keras.Model, experiment: Experiment) -> None:
+    """Give the network the weights that the experiment names, if they are of the same kind."""
+    found, description = load_network(experiment.init)
+    if description["network"] != experiment.network:
+        raise InputError(
+            f"init: expected weights of the experiment's network {experiment.network}, found "
+            f"{experiment.init}, which are of {description['network']}; make them agree."
+        )
+    network.set_weights(found.get_weights())
 
 
 def _seconds(experiment: Experiment, folder: Path) -> int:
@@ -111,8 +130,8 @@ def _run_stage(
     stage: Stage,
     name: str,
     experiment: Experiment,
-    protocol: Protocol,
-    subjects: Mapping[str, PreparedSubject],
+    training: Sequence[Sequence[PreparedSubject]],
+    validation: KeepBest,
     folder: Path,
 ) -> None:
     stage_folder = folder / name
@@ -122,9 +141,11 @@ def _run_stage(
         return
     stage_folder.mkdir(parents=True, exist_ok=True)
     sequence = PairSequence(
-        load_images([subjects[s] for s in protocol.train], stage.spacing),
+        load_images([subject for subjects in training for subject in subjects], stage.spacing),
         steps=stage.validate_every,
         seed=experiment.seed,
+        groups=[group for group, subjects in enumerate(training) for _ in subjects],
+        augmentation=Augmentation(**experiment.augment) if experiment.augment else None,
     )
     network.compile(
         optimizer=_optimizer(stage),
@@ -134,7 +155,6 @@ def _run_stage(
     )
     # Built now, since a backup can only restore the state of an optimizer that has one.
     network.optimizer.build(network.trainable_variables)
-    validation = _validation(stage, name, experiment, protocol, subjects, folder)
     started = time.time()
     network.fit(
         sequence,

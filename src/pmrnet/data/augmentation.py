@@ -1,0 +1,128 @@
+"""Random changes of training images, for weights that are to serve brains of any origin."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from pmrnet.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How much training images are changed; 0 leaves one kind of change out.
+
+    Both images of a pair are mirrored alike, so that a pair stays a pair; everything else is drawn
+    for each image by itself.
+
+    Parameters
+    ----------
+    mirror
+        Share of pairs that are mirrored along the first axis, left to right.
+    rotation_degrees, scaling, shear, translation_voxels
+        Largest change, uniformly drawn per axis, of the affine map that images are resampled by:
+        what an affine alignment may leave.
+    contrast
+        Standard deviation of the logarithm of gamma: intensities in [0, 1] become their power.
+    bias
+        Standard deviation of the logarithm of a smooth factor that varies over half the grid.
+    """
+
+    mirror: float = 0.0
+    rotation_degrees: float = 0.0
+    scaling: float = 0.0
+    shear: float = 0.0
+    translation_voxels: float = 0.0
+    contrast: float = 0.0
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise InputError(
+                    f"augment.{field.name}: expected a number of 0 or more, found {value!r}; "
+                    "correct the file."
+                )
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any], path: object) -> Augmentation:
+        """Read the section `augment` of an experiment file; what is left out is 0.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or a value no number of 0 or more; it names `path`.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [str(key) for key in content if key not in known]
+        if unknown:
+            raise InputError(
+                f"{path}: augment: expected only the keys {', '.join(known)}, found "
+                f"{', '.join(unknown)}; correct the file."
+            )
+        try:
+            return cls(**content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    def pair(
+        self, moving: np.ndarray, fixed: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Change both images (X, Y, Z), float32 in [0, 1]; results are new arrays of that kind."""
+        images = [moving, fixed]
+        if rng.random() < self.mirror:
+            images = [image[::-1] for image in images]
+        moving, fixed = (self._image(image, rng) for image in images)
+        return moving, fixed
+
+    def _image(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        image = self._resampled(image, rng)
+        brain = image > 0
+        if self.contrast:
+            image = image ** np.float32(np.exp(self.contrast * rng.standard_normal()))
+        if self.bias:
+            image = image * self._bias(image.shape, rng)
+        return np.where(brain, np.clip(image, 0, 1), 0).astype(np.float32)
+
+    def _resampled(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        matrix, shift = self.affine(rng)
+        if np.array_equal(matrix, np.eye(3)) and not shift.any():
+            return image
+        centre = (np.array(image.shape) - 1) / 2
+        return ndimage.affine_transform(
+            image, matrix, centre - matrix @ centre + shift, order=1, output=np.float32
+        )
+
+    def affine(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a 3x3 matrix about the grid's centre and a shift in voxels."""
+        angles, scales, shears, shift = rng.uniform(-1, 1, (4, 3))
+        matrix = np.eye(3)
+        for axis, angle in enumerate(np.deg2rad(self.rotation_degrees * angles)):
+            a, b = (axis + 1) % 3, (axis + 2) % 3
+            turn = np.eye(3)
+            turn[[a, a, b, b], [a, b, a, b]] = (
+                np.cos(angle),
+                -np.sin(angle),
+                np.sin(angle),
+                np.cos(angle),
+            )
+            matrix = matrix @ turn
+        stretch = np.diag(1 + self.scaling * scales)
+        stretch[[0, 0, 1], [1, 2, 2]] = self.shear * shears
+        return matrix @ stretch, self.translation_voxels * shift
+
+    def _bias(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """A random field of 3^N knots, interpolated to the grid."""
+        knots = self.bias * rng.standard_normal((3,) * len(shape))
+        for axis, size in enumerate(shape):
+            knots = np.apply_along_axis(
+                lambda values, size=size: np.interp(np.linspace(0, 2, size), range(3), values),
+                axis,
+                knots,
+            )
+        return np.exp(knots).astype(np.float32)

@@ -23,12 +23,15 @@ CONFIGS = {
         "hidden_kernels": (1, 3),
         "levels": (2,),
     },
-    "cascade": {
-        "type": "pmrnet",
+    "plus": {
+        "type": "pmrnet-plus",
         "filters": (5, 6),
         "hidden_filters": (3, 7),
         "hidden_kernels": (1, 3),
-        "cascade": True,
+        "top_down": True,
+        "repeats": (1, 2),
+        "cost_radius": 1,
+        "shared_encoder": True,
     },
     "concatenation": {
         "type": "concatenation",
@@ -66,7 +69,7 @@ def test_grids_and_channels_are_those_of_a_real_run(name):
     assert says("velocity") == says("integrated") == tuple(found["velocity"].shape[1:])
     assert says("displacement") == tuple(found["displacement"].shape[1:])
     assert says("moved") == tuple(found["moved"].shape[1:])
-    if name in ("pmrnet", "last", "cascade"):
+    if name in ("pmrnet", "last", "plus"):
         encoders = {"moving": network.moving_encoder, "fixed": network.fixed_encoder}
         for (key, encoder), image in zip(encoders.items(), images, strict=True):
             for level, features in enumerate(encoder(image), start=1):
@@ -107,7 +110,7 @@ def test_arrows_lead_from_both_images_to_the_moved_one(name):
 def test_fusion_takes_the_levels_that_there_are():
     arrows = network_parts(built(CONFIGS["last"]), SHAPE).arrows
     assert [a for a, b, _ in arrows if b == "velocity"] == ["posterior2"]
-    arrows = network_parts(built(CONFIGS["cascade"]), SHAPE).arrows
+    arrows = network_parts(built(CONFIGS["plus"]), SHAPE).arrows
     assert ("posterior2", "posterior1", False) in arrows
 
 

@@ -52,6 +52,23 @@ def test_terms_of_equation_5(rng, outputs, weighting):
     assert terms == pytest.approx(expected, rel=1e-5)
 
 
+def test_levels_as_sums_over_voxels(rng, outputs):
+    """A level of a quarter of the finest one's voxels counts a quarter."""
+    fixed = rng.random((1, 16, 12, 1)).astype(np.float32)
+    mean, total = (
+        {k: float(v) for k, v in Objective(level_reduction=kind)(fixed, outputs).items()}
+        for kind in ("mean", "sum")
+    )
+    for name, value in mean.items():
+        share = 0.25 if name.startswith("level2") else 1.0
+        np.testing.assert_allclose(total[name], share * value, rtol=1e-5)
+
+
+def test_unknown_reduction_is_named():
+    with pytest.raises(ValueError, match="level_reduction must be one of"):
+        Objective(level_reduction="median")
+
+
 def test_without_level_terms(rng, outputs):
     objective = Objective(level_weight=0.0)
     assert objective.term_names(4) == ["image_reconstruction", "image_kl"]

@@ -284,27 +284,14 @@ def without_noise(network):
     return network
 
 
-def test_cascade_shows_each_level_what_the_coarser_ones_found(rng, oracle):
-    network, inputs = without_noise(make(cascade=True)), images(rng)
-    moving = [ops.convert_to_numpy(f) for f in network.moving_encoder(inputs["moving"])]
-    fixed = network.fixed_encoder(inputs["fixed"])
-    coarse = network.posteriors[1](ops.concatenate([moving[1], fixed[1]], axis=-1))[0]
-    above = 2 * oracle.upsample(ops.convert_to_numpy(coarse), 1)
-    seen = oracle.warp(moving[0], oracle.integrate(above, 3)).astype(np.float32)
-    fine = network.posteriors[0](ops.concatenate([seen, fixed[0]], axis=-1))[0]
-    expected = ops.convert_to_numpy(fine) + above
-    velocity = as_numpy(network(inputs))["velocity"]
-    np.testing.assert_allclose(velocity, expected, rtol=1e-3, atol=1e-3)
-
-    outputs = network(inputs, training=True)
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(outputs["velocity"]), velocity, rtol=1e-3, atol=1e-3
-    )
-    moved = [ops.convert_to_numpy(x["moved_features"]) for x in outputs["inference"]["levels"]]
-    both = oracle.warp(moving[0], oracle.integrate(expected, 3))
-    np.testing.assert_allclose(moved[0], both, rtol=1e-2, atol=1e-2)
-    own = make(cascade=False)
-    assert not np.allclose(as_numpy(own(inputs))["velocity"], velocity, atol=1e-2)
+def test_one_encoder_for_both_images(rng):
+    network = make(shared_encoder=True)
+    assert network.fixed_encoder is network.moving_encoder
+    own = make()
+    fewer = sum(np.prod(w.shape) for w in own.fixed_encoder.weights)
+    assert network.count_params() == own.count_params() - fewer
+    copy = PMRNet.from_config(network.get_config())
+    assert copy.fixed_encoder is copy.moving_encoder
 
 
 def test_last_level_alone(rng, oracle):

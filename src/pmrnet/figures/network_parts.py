@@ -12,6 +12,7 @@ from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.layers import GaussianPosterior
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.pmrnet import PMRNet
+from pmrnet.nn.pmrnet_plus import PMRNetPlus
 from pmrnet.nn.voxelmorph import VoxelMorph
 
 # Between the middles of two columns; a box is 1 wide.
@@ -111,12 +112,20 @@ def _kernel(layer: object) -> str:
 
 
 def _encoder(
-    parts: Parts, encoder: Encoder, shape: tuple, column: float, sources: tuple, key: str
+    parts: Parts,
+    encoder: Encoder,
+    shape: tuple,
+    column: float,
+    sources: tuple,
+    key: str,
+    operations: list[str] | None = None,
 ) -> list[str]:
+    """Add an encoder's levels; `operations` says what makes them, if not its convolutions alone."""
     names = []
     for level, layer in enumerate(encoder.convolutions, start=1):
         name = f"{key}{level}"
         pool = ", max-pool 2" if encoder.downsampling == "pool" else ""
+        operation = operations[level - 1] if operations else convolution(layer) + pool
         parts.add(
             Part(
                 name,
@@ -126,7 +135,7 @@ def _encoder(
                 level,
                 at_level(shape, level),
                 layer.kernel.shape[-1],
-                convolution(layer) + pool,
+                operation,
             ),
             *(sources if level == 1 else (f"{key}{level - 1}",)),
         )
@@ -141,11 +150,28 @@ def _posterior_text(posterior: GaussianPosterior) -> str:
     return f"{hidden}heads {_kernel(posterior.mean)}"
 
 
+def _pmrnet_operations(network: PMRNet, key: str) -> list[str]:
+    """What makes the levels of the moving or the fixed image's features."""
+    if key == "fixed" and network.shared_encoder:
+        return ["the same weights"] * len(network.filters)
+    encoder = network.moving_encoder if key == "moving" else network.fixed_encoder
+    operations = [convolution(layer) for layer in encoder.convolutions]
+    if isinstance(network, PMRNetPlus) and network.top_down:
+        merging = network.moving_top_down if key == "moving" else network.fixed_top_down
+        for level, layer in enumerate(merging.convolutions):
+            operations[level] += f", coarser by {convolution(layer)}"
+    return operations
+
+
 def _pmrnet(parts: Parts, network: PMRNet, shape: tuple) -> tuple[float, str]:
     for column, (key, encoder) in enumerate(
         (("moving", network.moving_encoder), ("fixed", network.fixed_encoder))
     ):
-        _encoder(parts, encoder, shape, _STEP * column, (key,), key)
+        operations = _pmrnet_operations(network, key)
+        _encoder(parts, encoder, shape, _STEP * column, (key,), key, operations)
+    costs = ""
+    if isinstance(network, PMRNetPlus) and network.cost_radius:
+        costs = f"{(2 * network.cost_radius + 1) ** len(shape)} costs, "
     latents = []
     for level, posterior in zip(network.levels, network.posteriors, strict=True):
         latents.append(f"posterior{level}")
@@ -159,7 +185,7 @@ def _pmrnet(parts: Parts, network: PMRNet, shape: tuple) -> tuple[float, str]:
                 level,
                 at_level(shape, level),
                 axes,
-                _posterior_text(posterior),
+                costs + _posterior_text(posterior),
             ),
             f"moving{level}",
             f"fixed{level}",
@@ -175,7 +201,7 @@ def _pmrnet(parts: Parts, network: PMRNet, shape: tuple) -> tuple[float, str]:
             f"against fixed features {level}",
         )
         parts.add(warped, latents[-1], training=True)
-    if network.cascade:
+    if isinstance(network, PMRNetPlus):
         parts.arrows += [(coarser, finer, False) for finer, coarser in itertools.pairwise(latents)]
     doubled = "levels scaled and added" if network.levels[-1] > 1 else "as it is"
     parts.add(

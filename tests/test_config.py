@@ -48,6 +48,17 @@ def test_plain_form_for_records(load):
     assert plain["stages"][1]["learning_rate"] == 1e-4
 
 
+def test_what_is_not_used_is_no_part_of_the_plain_form(load):
+    """Or every new setting would change the hash of all experiments."""
+    plain = load(TEXT).as_dict()
+    assert not {"mix", "augment", "init"} & set(plain)
+    extra = "mix: [demo]\naugment: {mirror: 0.5}\ninit: lpba40-pmrnet\n"
+    experiment = load(TEXT + extra)
+    assert experiment.mix == ["demo"]
+    assert experiment.as_dict()["augment"] == {"mirror": 0.5}
+    assert experiment.as_dict()["init"] == "lpba40-pmrnet"
+
+
 @pytest.mark.parametrize(
     "path",
     sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*/*.yaml")),
@@ -110,6 +121,10 @@ def test_wrong_content_is_named(load, text, message):
         TEXT.replace("image_sigma: 0.02", "image_sigma: 2e-2"),
         TEXT.replace("image_sigma: 0.02", "feature_error: 2"),
         TEXT.replace("image_sigma: 0.02", "type: [displacement]"),
+        TEXT + "augment: much",
+        TEXT + "augment: {zoom: 2}",
+        TEXT + "init: 3",
+        TEXT + "mix: demo",
     ],
     ids=[
         "1e-3",
@@ -121,6 +136,10 @@ def test_wrong_content_is_named(load, text, message):
         "objective",
         "a number for a word",
         "a list for a word",
+        "augment",
+        "unknown in augment",
+        "init",
+        "mix",
     ],
 )
 def test_wrong_types_and_values_are_the_users_mistake(load, text):

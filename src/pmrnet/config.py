@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Experiment:
     objective: dict[str, Any]
     stages: tuple[Stage, ...]
     seed: int = 0
-    mix: tuple[str, ...] = ()
+    mix: Sequence[str] = ()
     augment: dict[str, float] | None = None
     init: str | None = None
 
@@ -98,8 +99,7 @@ class Experiment:
             raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
-            mix = tuple(content.pop("mix", ()))
-            experiment = cls(name=path.stem, stages=stages, mix=mix, **content)
+            experiment = cls(name=path.stem, stages=stages, **content)
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{path}: expected the keys network, objective, stages and seed, found otherwise "
@@ -119,6 +119,7 @@ class Experiment:
                 expected = "a word" if word else "a number (with a point, 1.0e-3)"
                 raise _mistake(path, f"objective.{key}", expected, value)
         for key, kinds, expected in (
+            ("mix", list | tuple, "a list of names"),
             ("augment", dict | None, "a mapping of settings"),
             ("init", str | None, "the name or path of weights"),
         ):

@@ -69,6 +69,7 @@ def train(dataset: str, method: str) -> Path:
     identity = data_identity(data, subjects)
     mixed = []
     for name in experiment.mix:
+        prepare(name)
         other = Dataset.load(name)
         added = other.subjects(other.protocol.train)
         identity.setdefault("mixed", {})[name] = data_identity(other, added)

@@ -78,7 +78,10 @@ def test_changes_follow_from_seed_and_position():
         sequence = PairSequence(images(4), 5, seed, augmentation=Augmentation(contrast=0.5))
         return sequence[index][0]["moving"]
 
-    some = [PairSequence([np.full((2, 3, 4), 0.5)] * 3, 9, 1, augmentation=a) for a in (None, Augmentation(contrast=0.5))]
+    some = [
+        PairSequence([np.full((2, 3, 4), 0.5)] * 3, 9, 1, augmentation=a)
+        for a in (None, Augmentation(contrast=0.5))
+    ]
     plain, changed = ([s[i][0]["moving"][0, 0, 0, 0, 0] for i in range(6)] for s in some)
     assert set(plain) == {0.5}
     assert len(set(changed)) == 6

@@ -1,6 +1,7 @@
 """Whole training runs on tiny subjects: what they leave behind, and that a kill costs nothing."""
 
 import csv
+import dataclasses
 import itertools
 import json
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from pmrnet.config import Experiment, Stage
 from pmrnet.errors import InputError
 from pmrnet.training import train
 from pmrnet.training.progress import Progress, StopOnNaN
+from pmrnet.weights import load_network
 
 SHAPE = (8, 8, 12)
 NETWORK = {
@@ -159,3 +161,34 @@ def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys)
     assert all(0 < value < 60 for value in seconds)
     steps = sum(4 * float(row["seconds_per_step"]) + float(row["val_seconds"]) for row in log)
     assert training["seconds"] == round(steps)
+
+
+def test_starts_from_weights_that_are_named(subjects, tmp_path):
+    first = train(experiment(), tiny_protocol(), subjects, tmp_path / "first", {})
+    settings = {"steps": 4, "learning_rate": 1e-12}
+    on = dataclasses.replace(experiment(**settings), init=str(first))
+    train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    before, after = (
+        load_network(tmp_path / name / "weights.json")[0].get_weights() for name in ("first", "on")
+    )
+    assert any(np.abs(w).max() > 1e-3 for w in before)
+    for ours, theirs in zip(before, after, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-8)
+    other = dataclasses.replace(on, network={**NETWORK, "hidden_filters": [3]})
+    with pytest.raises(InputError, match="init: expected weights of the experiment's network"):
+        train(other, tiny_protocol(), subjects, tmp_path / "other", {})
+
+
+def test_subjects_of_another_data_set_and_changes_take_part(subjects, tmp_path):
+    """Weights differ from those of a training without; everything else goes as usual."""
+    short = experiment(steps=4)
+    added = [subjects["c"], subjects["d"]]
+    changed = dataclasses.replace(short, augment={"contrast": 0.5})
+    runs = {"plain": (short, ()), "mixed": (short, [added]), "changed": (changed, ())}
+    weights = {}
+    for name, (settings, mixed) in runs.items():
+        train(settings, tiny_protocol(), subjects, tmp_path / name, {}, mixed)
+        weights[name] = contents(tmp_path / name / "stage1/last.weights.h5")
+    for name in ("mixed", "changed"):
+        differences = [np.abs(weights[name][k] - v).max() for k, v in weights["plain"].items()]
+        assert max(differences) > 1e-4

@@ -9,17 +9,41 @@ from keras import ops
 from pmrnet.spatial.backend import island
 
 
+def _windows(x: object, radius: int, grid: tuple[int, ...]) -> list:
+    """x(p + o) for every offset o of the cube, zero outside the grid; (batch, *grid, C) each."""
+    border = [[0, 0], *([[radius, radius]] * len(grid)), [0, 0]]
+    padded = ops.pad(x, border)
+    windows = []
+    for offset in itertools.product(range(2 * radius + 1), repeat=len(grid)):
+        place = tuple(slice(o, o + n) for o, n in zip(offset, grid, strict=True))
+        windows.append(padded[(slice(None), *place)])
+    return windows
+
+
 @island
 def _costs(fixed: object, moving: object, scale: object, radius: int) -> object:
+    shifted = _windows(moving, radius, tuple(fixed.shape[1:-1]))
+    return ops.stack([ops.mean(ops.square(fixed - m) * scale, axis=-1) for m in shifted], axis=-1)
+
+
+@island
+def _to_fixed(cotangent: object, fixed: object, moving: object, radius: int) -> object:
+    """Sum over offsets of g_o(p) (F(p) - M(p + o))."""
+    shifted = _windows(moving, radius, tuple(fixed.shape[1:-1]))
+    return sum(cotangent[..., i : i + 1] * (fixed - m) for i, m in enumerate(shifted))
+
+
+@island
+def _to_moving(cotangent: object, fixed: object, moving: object, radius: int) -> object:
+    """Sum over offsets of g_o(q) (M(p) - F(q)), q = p - o: a gather with the offsets reversed."""
     grid = tuple(fixed.shape[1:-1])
-    border = [[0, 0], *([[radius, radius]] * len(grid)), [0, 0]]
-    padded = ops.pad(moving, border)
-    costs = []
-    for offset in itertools.product(range(2 * radius + 1), repeat=len(grid)):
-        window = tuple(slice(o, o + n) for o, n in zip(offset, grid, strict=True))
-        difference = fixed - padded[(slice(None), *window)]
-        costs.append(ops.mean(ops.square(difference) * scale, axis=-1))
-    return ops.stack(costs, axis=-1)
+    shifted = _windows(ops.concatenate([fixed, cotangent], axis=-1), radius, grid)
+    channels = fixed.shape[-1]
+    total = 0.0
+    for i, both in enumerate(reversed(shifted)):
+        weight = both[..., channels + i : channels + i + 1]
+        total = total + weight * (moving - both[..., :channels])
+    return total
 
 
 def cost_volume(fixed: object, moving: object, radius: int = 1) -> object:
@@ -42,4 +66,18 @@ def cost_volume(fixed: object, moving: object, radius: int = 1) -> object:
     """
     axes = list(range(1, len(fixed.shape) - 1))
     variance = ops.var(ops.stop_gradient(fixed), axis=axes, keepdims=True)
-    return _costs(fixed, moving, 1.0 / (variance + 1e-6), radius=radius)
+    scale = 1.0 / (variance + 1e-6)
+
+    @ops.custom_gradient
+    def costs(fixed: object, moving: object) -> object:
+        def gradient(*args: object, upstream: object = None) -> tuple:
+            cotangent = args[0] if upstream is None else upstream
+            weight = 2.0 * scale / fixed.shape[-1]
+            return tuple(
+                weight * part(cotangent, fixed, moving, radius=radius)
+                for part in (_to_fixed, _to_moving)
+            )
+
+        return _costs(fixed, moving, scale, radius=radius), gradient
+
+    return costs(fixed, moving)

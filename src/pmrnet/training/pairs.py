@@ -54,10 +54,7 @@ class PairSequence(keras.utils.PyDataset):
         count = len(self.images)
         groups = [0] * count if groups is None else list(groups)
         self.pairs = [
-            (m, f)
-            for m in range(count)
-            for f in range(count)
-            if m != f and groups[m] == groups[f]
+            (m, f) for m in range(count) for f in range(count) if m != f and groups[m] == groups[f]
         ]
         self.augmentation = augmentation
 

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from pmrnet.config import Experiment, Stage
+from pmrnet.data.augmentation import Augmentation
 from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
@@ -19,7 +20,6 @@ from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
-from pmrnet.data.augmentation import Augmentation
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition

@@ -13,7 +13,8 @@ from pmrnet.syn import SynRegistrar, SynSettings
 from pmrnet.syn.package import import_ants
 from pmrnet.syn.register import register
 
-GRID = (28, 32, 24)
+GRID = (7, 8, 9)
+BLOB_GRID = (40, 44, 36)
 
 
 class StandIn:
@@ -112,26 +113,30 @@ def ants():
 
 def two_blobs(first, second):
     """An image that is 0 near the border, where ANTs and SciPy read beyond it differently."""
-    distances = [
-        sum((i - c) ** 2 for i, c in zip(np.indices(GRID), p, strict=True)) for p in (first, second)
-    ]
-    image = np.exp(-distances[0] / 60) + 0.5 * np.exp(-distances[1] / 15)
-    image[np.pad(np.zeros([n - 8 for n in GRID], bool), 4, constant_values=True)] = 0
-    return image.astype(np.float32)
+    image = np.zeros(BLOB_GRID, np.float32)
+    for height, centre, width in ((1.0, first, 7.0), (0.5, second, 3.0)):
+        offsets = zip(np.indices(BLOB_GRID), centre, strict=True)
+        image += height * np.exp(-0.5 * sum((i - c) ** 2 for i, c in offsets) / width**2)
+    inside = np.pad(np.ones([n - 12 for n in BLOB_GRID], bool), 6)
+    return np.where(inside, image, 0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spacing", [1.0, 2.0])
 @pytest.mark.parametrize("kind", ["SyNOnly", "SyN"])
 def test_the_displacement_moves_as_ants_does(ants, monkeypatch, kind, spacing):
-    moving, fixed = two_blobs((12, 15, 11), (15, 11, 14)), two_blobs((14, 14, 13), (16, 10, 15))
+    moving = two_blobs((18, 22, 17), (22, 15, 20))
+    fixed = two_blobs((21, 21, 19), (24, 15, 23))
     kept = {}
     registration = ants.registration
-    monkeypatch.setattr(
-        ants, "registration", lambda **asked: kept.update(registration(**asked)) or kept
-    )
-    u = register(moving, fixed, spacing, SynSettings(kind, iterations=(30, 20, 10)))
-    locations = np.indices(GRID) + np.moveaxis(u, -1, 0)
+
+    def keeping(**asked):
+        kept.update(registration(**asked))
+        return kept
+
+    monkeypatch.setattr(ants, "registration", keeping)
+    u = register(moving, fixed, spacing, SynSettings(kind, iterations=(40, 20, 10)))
+    locations = np.indices(BLOB_GRID) + np.moveaxis(u, -1, 0)
     moved = ndimage.map_coordinates(moving, locations, order=1)
     np.testing.assert_allclose(moved, kept["warpedmovout"].numpy(), atol=1e-4)
     assert np.abs(moved - fixed).mean() < 0.5 * np.abs(moving - fixed).mean()

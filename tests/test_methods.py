@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from pmrnet.methods import METHODS, REFERENCE, Method, in_order, method_of
+from pmrnet.methods import (
+    METHODS,
+    REFERENCE,
+    Method,
+    in_order,
+    method_of,
+    split_name,
+    trained_elsewhere,
+)
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
@@ -11,6 +19,22 @@ def test_known_methods_come_in_the_order_of_the_table_and_others_by_name():
     found = in_order(["zeta", "pmrnet", "none", "alpha", "faim", "pmrnet", "baseline1"])
     assert found == ["none", "faim", "baseline1", "pmrnet", "alpha", "zeta"]
     assert in_order(METHODS) == list(METHODS)
+
+
+def test_a_method_trained_elsewhere_follows_the_one_trained_here():
+    mixed = ["a@lpba40", "pmrnet@lpba40", "b", "faim@lpba40", "pmrnet-plus", "pmrnet", "a"]
+    here = ["faim@lpba40", "pmrnet", "pmrnet@lpba40", "pmrnet-plus", "a", "a@lpba40", "b"]
+    assert in_order(mixed) == here
+
+
+def test_name_of_a_method_trained_elsewhere():
+    assert split_name(trained_elsewhere("pmrnet", "lpba40")) == ("pmrnet", "lpba40")
+    for name in ("pmrnet", "pmrnet@", "@lpba40"):
+        assert split_name(name) == (name, None)
+    shown = method_of("pmrnet@lpba40")
+    assert shown.title == "PMR-Net, trained on LPBA40"
+    assert (shown.trained, shown.trained_on, shown.paper) == (False, "lpba40", None)
+    assert method_of("mine@ours").title == "mine, trained on ours"
 
 
 def test_a_method_that_is_not_known_is_called_by_its_name():

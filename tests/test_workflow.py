@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -17,8 +18,10 @@ from pmrnet.data.prepared import describe_inputs, write_prepared
 from pmrnet.data.volume import save_image
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.methods import METHODS
+from pmrnet.methods import ALIGNMENTS, METHODS
+from pmrnet.results import load_result
 
+EVALUATE = workflow.evaluate
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (16, 24, 16)
 SUBJECTS = [f"s{number}" for number in range(6)]
@@ -150,6 +153,19 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
     assert nib.load(out / "disp_0004_0005.nii.gz").shape == (*SHAPE, 3)
     assert nib.load(out / "labels" / "tiny_0005_0000.nii.gz").shape == SHAPE
 
+    # The weights on another data set, of the same grid.
+    again = yaml.safe_load((project / "data_splits/tiny.yaml").read_text()) | {"name": "again"}
+    (project / "data_splits/again.yaml").write_text(yaml.safe_dump(again))
+    (project / "data/prepared/again").symlink_to(project / "data/prepared/tiny")
+    assert main(["evaluate", "--dataset", "again", "--method", "pmrnet@tiny"]) == 0
+    elsewhere = load_result(project / "experiments/again/results/pmrnet@tiny")
+    assert elsewhere.provenance["weights_sha256"] == description["sha256"]
+    assert elsewhere.provenance["trained_on"] == "tiny"
+    pd.testing.assert_frame_equal(elsewhere.pairs, pairs)
+    capsys.readouterr()
+    assert main(["table", "--dataset", "again"]) == 0
+    assert "| PMR-Net, trained on tiny | measured" in capsys.readouterr().out
+
     # A finished training is not repeated, and another experiment is not trained on top of it.
     assert workflow.train("tiny", "pmrnet") == Dataset.load("tiny").run("pmrnet") / "weights.json"
     path = project / "experiments" / "tiny" / "pmrnet.yaml"
@@ -158,16 +174,43 @@ def test_train_evaluate_table_and_reproduce(project, capsys):
         workflow.train("tiny", "pmrnet")
 
 
-def test_weights_are_the_trained_ones_before_the_shipped_ones(project, monkeypatch):
-    monkeypatch.setattr("pmrnet.weights.available", lambda: ["tiny-pmrnet"])
-    assert workflow.weights_of("tiny", "pmrnet") == "tiny-pmrnet"
-    trained = Dataset.load("tiny").run("pmrnet") / "weights.json"
-    trained.parent.mkdir(parents=True)
-    trained.write_text("{}")
-    assert workflow.weights_of("tiny", "pmrnet") == str(trained)
-    assert workflow.weights_of("tiny", "pmrnet", "mine.json") == "mine.json"
-    with pytest.raises(InputError, match="make train DATASET=tiny METHOD=other"):
-        workflow.weights_of("tiny", "other")
+@pytest.mark.slow
+def test_a_method_without_weights_is_evaluated_by_its_settings(project, monkeypatch, capsys):
+    settings = {"scales": [8.0, 4.0], "spacings": [2], "iterations": [8], "time_steps": 1}
+    path = project / "experiments/tiny/utilzreg.yaml"
+    path.write_text(yaml.safe_dump({"shooting": settings}))
+    for method in ("affine", "utilzreg"):
+        assert main(["evaluate", "--dataset", "tiny", "--method", method]) == 0
+    results = Dataset.load("tiny").results
+    result, start = load_result(results / "utilzreg"), load_result(results / "affine")
+    assert result.pairs["dice"].mean() > start.pairs["dice"].mean() + 0.05
+    assert (result.registrations["seconds"] > 0).all()
+    record = result.provenance
+    assert record["config"]["shooting"]["scales"] == [8.0, 4.0]
+    assert record["config"]["shooting"]["memory"] == 5
+    assert (record["weights_sha256"], record["steps"]) == (None, None)
+    assert record["cost"]["peak_memory_gib"] > 0
+
+    # Its result stays with its settings, and is not taken for one of others.
+    monkeypatch.setattr("pmrnet.workflow.to_make", lambda data: ["utilzreg"])
+    capsys.readouterr()
+    workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert "tiny utilzreg: scored already" in said
+    path.write_text(yaml.safe_dump({"shooting": settings | {"memory": 6}}))
+    workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert "tiny utilzreg: skipped" in said
+    assert "to be of the settings in experiments/tiny/utilzreg.yaml" in said
+
+
+def test_what_has_no_training_is_not_trained(project):
+    path = project / "experiments/tiny/mine.yaml"
+    path.write_text("ants: {}\n")
+    for method in ("mine", "affine", "pmrnet@lpba40"):
+        command = f"make evaluate DATASET=tiny METHOD={method}"
+        with pytest.raises(InputError, match=f"expected a network to train on tiny.*{command}"):
+            workflow.train("tiny", method)
 
 
 def test_data_identity_changes_with_the_data_and_not_with_their_place(project):
@@ -201,15 +244,13 @@ def here(project, monkeypatch):
         path.write_text(json.dumps({"sha256": "w" * 64}))
         return path
 
-    evaluate = workflow.evaluate
-
     def evaluated(dataset, method):
         calls.append(("evaluate", method))
-        if method in workflow.ALIGNMENTS:
-            return evaluate(dataset, method)
+        if method in ALIGNMENTS:
+            return EVALUATE(dataset, method)
         workflow.weights_of(dataset, method)
         out = Dataset.load(dataset).results / method
-        other = evaluate(dataset, "affine")
+        other = EVALUATE(dataset, "affine")
         result = json.loads((other / "result.json").read_text())
         result["provenance"]["weights_sha256"] = "w" * 64
         out.mkdir(parents=True)
@@ -247,6 +288,39 @@ def test_tables_make_what_is_missing_and_skip_what_cannot_be_made(project, here,
     assert [step for step in here if step[1] in ("none", "affine", "pmrnet")] == []
     assert "tiny pmrnet: scored already" in capsys.readouterr().err
     assert (folder / "table.tex").is_file()
+
+
+def test_tables_score_the_weights_of_another_data_set_if_they_are_there(
+    project, here, monkeypatch, capsys
+):
+    monkeypatch.setattr("pmrnet.workflow.to_make", lambda data: ["pmrnet@lpba40", "faim@lpba40"])
+    monkeypatch.setattr("pmrnet.trained_weights.misfit", lambda trained_on, data: None)
+    monkeypatch.setattr("pmrnet.weights.available", lambda: ["lpba40-pmrnet"])
+    monkeypatch.setattr("pmrnet.workflow.weights_sha256", lambda weights: "w" * 64)
+    made = workflow.tables(["tiny"])
+    assert here == [("evaluate", "pmrnet@lpba40")]
+    assert "| PMR-Net, trained on LPBA40 | measured" in made["tiny"]
+    said = capsys.readouterr().err
+    assert "tiny faim@lpba40: skipped" in said
+    assert "make train DATASET=lpba40 METHOD=faim" in said
+
+    # Others have taken their place since.
+    monkeypatch.setattr("pmrnet.workflow.weights_sha256", lambda weights: "x" * 64)
+    workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert "tiny pmrnet@lpba40: skipped" in said
+    assert "to be of the weights lpba40-pmrnet" in said
+
+
+def test_tables_say_which_extra_a_row_needs(project, here, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ants", None)
+    (project / "experiments/tiny/syn.yaml").write_text("ants: {}\n")
+    monkeypatch.setattr("pmrnet.workflow.to_make", lambda data: ["syn"])
+    monkeypatch.setattr(workflow, "evaluate", EVALUATE)
+    workflow.tables(["tiny"])
+    said = capsys.readouterr().err
+    assert "tiny syn: skipped: ANTs: expected the package antspyx" in said
+    assert "`pip install 'pmrnet[ants]'`" in said
 
 
 def test_tables_go_on_with_a_training_that_was_stopped(project, here, capsys):
@@ -292,8 +366,12 @@ def test_the_papers_tables_have_all_rows_whatever_was_run(tmp_path, monkeypatch)
     for dataset, name in workflow.PAPER_TABLES.items():
         text = workflow.table(dataset)
         table = pd.read_csv(tmp_path / "experiments" / dataset / f"{name}.csv")
-        assert table["method"].dropna().tolist() == list(METHODS)
-        assert (table["source"] == "not yet run").sum() == len(METHODS)
+        methods = table["method"].dropna()
+        here = ~methods.str.contains("@")
+        assert methods[here].tolist() == list(METHODS)
+        networks = [f"{method}@lpba40" for method, shown in METHODS.items() if shown.trained]
+        assert methods[~here].tolist() == ([] if dataset == "lpba40" else networks)
+        assert (table["source"] == "not yet run").sum() == len(methods)
         assert table["source"].str.startswith("paper").sum() == 6
         assert f"`make evaluate DATASET={dataset} METHOD=syn`" in text
         assert f"`make train evaluate DATASET={dataset} METHOD=faim`" in text

@@ -11,6 +11,28 @@ import yaml
 
 from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
+from pmrnet.value_checks import is_count, is_number, is_positive
+
+
+def read_experiment_file(path: Path) -> dict[str, Any]:
+    """Read an experiment file, unchecked.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is no YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected an experiment file, found none; choose a METHOD that has one."
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: expected YAML, found {error}; mend the file.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
+    return content
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,16 +109,7 @@ class Experiment:
             If the file is missing, is no YAML mapping or has unknown or missing keys.
         """
         path = Path(path)
-        try:
-            content = yaml.safe_load(path.read_text())
-        except FileNotFoundError:
-            raise InputError(
-                f"{path}: expected an experiment file, found none; choose a METHOD that has one."
-            ) from None
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: expected YAML, found {error}; mend the file.") from error
-        if not isinstance(content, dict):
-            raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
+        content = read_experiment_file(path)
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
             experiment = cls(name=path.stem, stages=stages, **content)
@@ -115,17 +128,16 @@ class Experiment:
                 raise _mistake(path, key, f"a {kind.__name__}", getattr(self, key))
         for key, value in self.objective.items():
             word = key in _WORDS
-            if not (isinstance(value, str) if word else _is_number(value)):
+            if not (isinstance(value, str) if word else is_number(value)):
                 expected = "a word" if word else "a number (with a point, 1.0e-3)"
                 raise _mistake(path, f"objective.{key}", expected, value)
         for key, kinds, expected in (
             ("mix", list | tuple, "a list of names"),
-            ("augment", dict | None, "a mapping of settings"),
             ("init", str | None, "the name or path of weights"),
         ):
             if not isinstance(getattr(self, key), kinds):
                 raise _mistake(path, key, expected, getattr(self, key))
-        if self.augment:
+        if self.augment is not None:
             Augmentation.from_mapping(self.augment, path)
         if not self.stages:
             raise _mistake(path, "stages", "one or more stages", [])
@@ -148,18 +160,6 @@ class Experiment:
         return {k: v for k, v in content.items() if k not in _OPTIONAL or v}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_positive(value: object) -> bool:
-    return _is_number(value) and value > 0
-
-
 _OPTIONAL = ("mix", "augment", "init")
 
 #: settings of an objective that are no numbers; what they may be, the objective itself checks
@@ -167,18 +167,18 @@ _WORDS = ("type", "weighting", "similarity", "feature_error", "level_reduction")
 
 _EXPECTED = {
     "spacing": (
-        lambda value: _is_count(value) and value & (value - 1) == 0,
+        lambda value: is_count(value) and value & (value - 1) == 0,
         "millimetres, a power of two",
     ),
-    "steps": (_is_count, "a number of steps above 0"),
-    "learning_rate": (_is_positive, "a positive number (with a point, 1.0e-3)"),
-    "decay_factor": (_is_positive, "a positive number"),
-    "decay_every": (_is_count, "a number of steps above 0"),
+    "steps": (is_count, "a number of steps above 0"),
+    "learning_rate": (is_positive, "a positive number (with a point, 1.0e-3)"),
+    "decay_factor": (is_positive, "a positive number"),
+    "decay_every": (is_count, "a number of steps above 0"),
     "weight_decay": (
-        lambda value: value is None or (_is_number(value) and value >= 0),
+        lambda value: value is None or (is_number(value) and value >= 0),
         "a number of 0 or more (with a point, 1.0e-5), or null",
     ),
-    "validate_every": (_is_count, "a number of steps above 0"),
+    "validate_every": (is_count, "a number of steps above 0"),
 }
 
 

@@ -59,7 +59,7 @@ def export_learn2reg(
     out : path-like
         The folder, created where it is missing. An export into it that was stopped goes on.
     weights : str, optional
-        Shipped name or JSON path; see `pmrnet.workflow.weights_of`.
+        Shipped name or JSON path; see `pmrnet.trained_weights.weights_of`.
     split : {"test", "validation"}
         Whose ordered pairs are exported; ``pairs_val.csv`` is the name of the list for either.
     images : bool
@@ -76,8 +76,8 @@ def export_learn2reg(
         If there are no weights or no prepared subjects, or the folder holds something else.
     """
     from pmrnet.inference import Registrar
+    from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
-    from pmrnet.workflow import weights_of
 
     data = Dataset.load(dataset)
     subjects = data.subjects(getattr(data.protocol, split))

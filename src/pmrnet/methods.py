@@ -17,12 +17,15 @@ class Method:
     paper : str or None
         Title of the row that the paper prints for it; None where it has none.
     trained : bool
-        Whether it has weights.
+        Whether it is trained on the data set of the table.
+    trained_on : str or None
+        The other data set whose weights it has.
     """
 
     title: str
     paper: str | None = None
     trained: bool = True
+    trained_on: str | None = None
 
 
 #: in the order of the tables, by the name of the experiment
@@ -30,6 +33,7 @@ METHODS = {
     "none": Method("No registration", trained=False),
     "affine": Method("Affine", trained=False),
     "syn": Method("ANTs SyN", trained=False),
+    "syn-cc": Method("ANTs SyN, cross-correlation", trained=False),
     "utilzreg": Method("UtilzReg", "UtilzReg", trained=False),
     "voxelmorph": Method("VoxelMorph", "VoxelMorph"),
     "faim": Method("FAIM", "FAIM"),
@@ -39,10 +43,28 @@ METHODS = {
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     "pmrnet": Method("PMR-Net", "Our Method"),
     "pmrnet-plus": Method("PMR-Net plus"),
+    "general": Method("PMR-Net plus, general-purpose weights"),
 }
 
 #: the method that the others are compared with
 REFERENCE = "pmrnet"
+
+#: methods that compute no deformation, and how labels are aligned for them
+ALIGNMENTS = {"none": "header", "affine": "affine"}
+
+#: what titles call the data sets whose weights are tried on others
+_DATA_SETS = {"lpba40": "LPBA40", "mindboggle": "Mindboggle-101", "oasis-trt": "OASIS-TRT-20"}
+
+
+def trained_elsewhere(method: str, dataset: str) -> str:
+    """Name of a method with the weights that it has from another data set: pmrnet@lpba40."""
+    return f"{method}@{dataset}"
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Undo `trained_elsewhere`: the method's name and the data set's, None where none is named."""
+    method, _, dataset = name.partition("@")
+    return (method, dataset) if method and dataset else (name, None)
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
@@ -55,12 +77,22 @@ def in_order(methods: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Every method once: known ones in the order of `METHODS`, then others by name.
+        Every method once: known ones in the order of `METHODS`, then others by name. One that is
+        trained elsewhere follows the same one trained here.
     """
     places = {name: place for place, name in enumerate(METHODS)}
-    return sorted(set(methods), key=lambda name: (places.get(name, len(places)), name))
+
+    def key(name: str) -> tuple[int, str, str]:
+        method, dataset = split_name(name)
+        return places.get(method, len(places)), method, dataset or ""
+
+    return sorted(set(methods), key=key)
 
 
 def method_of(name: str) -> Method:
     """Return how tables show a method; one that is not known is called by its name."""
-    return METHODS.get(name, Method(name))
+    method, dataset = split_name(name)
+    if dataset is None:
+        return METHODS.get(name, Method(name))
+    title = f"{method_of(method).title}, trained on {_DATA_SETS.get(dataset, dataset)}"
+    return Method(title, trained=False, trained_on=dataset)

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pmrnet.config import Experiment
 from pmrnet.data.prepared import PreparedSubject
-from pmrnet.dataset import RECIPES, Dataset
+from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.provenance import collect, sha256_of
-
-#: rows that need no network, and how labels are aligned for them
-ALIGNMENTS = {"none": "header", "affine": "affine"}
-#: data sets of the paper's tables
-PAPER_TABLES = {"lpba40": "table1", "mindboggle": "table2", "oasis-trt": "table2"}
+from pmrnet.method_run import method_run
+from pmrnet.methods import REFERENCE, method_of
+from pmrnet.optimised import Optimised, recipe_of
+from pmrnet.provenance import sha256_of
+from pmrnet.rows import PAPER_TABLES, is_trained_here, listed, row_of, to_make
+from pmrnet.trained_weights import weights_of, weights_sha256
 
 
 def data_identity(dataset: Dataset, subjects: dict[str, PreparedSubject]) -> dict[str, Any]:
@@ -60,10 +60,20 @@ def train(dataset: str, method: str) -> Path:
     -------
     pathlib.Path
         The JSON of the best weights.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to train.
     """
     from pmrnet.training import train as run_training
 
     data = Dataset.load(dataset)
+    if not is_trained_here(data, method):
+        raise InputError(
+            f"{method}: expected a network to train on {data.name}, found a method that is not "
+            f"trained on it; run `make evaluate DATASET={dataset} METHOD={method}`."
+        )
     experiment = Experiment.load(data.experiment(method))
     subjects = data.subjects(data.protocol.train + data.protocol.validation)
     identity = data_identity(data, subjects)
@@ -75,30 +85,6 @@ def train(dataset: str, method: str) -> Path:
         identity.setdefault("mixed", {})[name] = data_identity(other, added)
         mixed.append(list(added.values()))
     return run_training(experiment, data.protocol, subjects, data.run(method), identity, mixed)
-
-
-def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
-    """Weights to evaluate: the ones named, else those trained here, else the shipped ones.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-    """
-    from pmrnet.weights import available
-
-    if weights:
-        return weights
-    data = Dataset.load(dataset)
-    trained = data.run(method) / "weights.json"
-    if trained.is_file():
-        return str(trained)
-    if f"{data.name}-{method}" in available():
-        return f"{data.name}-{method}"
-    raise InputError(
-        f"{method}: expected weights in {trained} or shipped ones, found none; run "
-        f"`make train DATASET={dataset} METHOD={method}`."
-    )
 
 
 def evaluate(
@@ -114,9 +100,9 @@ def evaluate(
     Parameters
     ----------
     dataset, method
-        Names; the methods `none` and `affine` need no weights.
+        Names; `pmrnet@lpba40` is the method `pmrnet` with the weights of the data set lpba40.
     weights
-        Shipped name or JSON path; see `weights_of`.
+        Shipped name or JSON path; see `pmrnet.trained_weights.weights_of`.
     out
         Folder of the result; `experiments/<dataset>/results/<method>` by default.
     overwrite
@@ -140,51 +126,17 @@ def evaluate(
         )
     subjects = source.subjects(protocol.test)
     out = out or source.results / method
-    data = data_identity(source, subjects)
-    if method in ALIGNMENTS:
-        evaluation.evaluate(
-            method,
-            protocol.pairs("test"),
-            subjects,
-            None,
-            protocol,
-            out,
-            collect({"method": method}, data, None, None, None),
-            alignment=ALIGNMENTS[method],
-            overwrite=overwrite,
-            hd95=hd95,
-        )
-        return out
-    from pmrnet.inference import Registrar
-    from pmrnet.process_memory import peak_memory_gib
-    from pmrnet.weights import load_network
-
-    network, description = load_network(weights_of(dataset, method, weights))
-    training = description["training"]
-    registrar = Registrar(network, description["spacing"])
-    names = list(protocol.test)
-    registrar.displacement(subjects[names[0]], subjects[names[1]])  # compile before timing
-    cost = {
-        "parameters": network.count_params(),
-        "training_seconds": training.get("seconds"),
-        "peak_memory_gib": peak_memory_gib(),
-    }
+    run = method_run(source, method, subjects, data_identity(source, subjects), weights)
     evaluation.evaluate(
         method,
         protocol.pairs("test"),
         subjects,
-        registrar.displacement,
+        run.displacement,
         protocol,
         out,
-        collect(
-            training["config"],
-            data,
-            training["seed"],
-            training["steps"],
-            description["sha256"],
-        )
-        | {"cost": cost},
+        run.provenance,
         network_images=lambda name: subjects[name].image,
+        alignment=run.alignment,
         overwrite=overwrite,
         hd95=hd95,
     )
@@ -237,32 +189,20 @@ def reproduce(
 def table(dataset: str) -> str:
     """Table of a data set from its stored results: Markdown, also written beside them.
 
-    ``table1`` of LPBA40 and ``table2`` of the data sets of Mindboggle-101 have a row for every
-    method of `pmrnet.methods`, ``table`` of other data sets those that they have an experiment or
-    a result of. The paper's rows come from ``paper_<table>.csv``. Files: see
-    `pmrnet.tables.build_table`.
+    ``table1`` of LPBA40 and ``table2`` of the data sets of Mindboggle-101 have the paper's rows
+    too, from ``paper_<table>.csv``; other data sets have a ``table``. Rows: see
+    `pmrnet.rows.listed`, files: `pmrnet.tables.build_table`.
     """
-    from pmrnet.methods import METHODS, REFERENCE, in_order, method_of
-    from pmrnet.table_rows import Row
     from pmrnet.tables import build_table
 
     data = Dataset.load(dataset)
     name = PAPER_TABLES.get(data.name, "table")
-    known = [*ALIGNMENTS, *(path.stem for path in data.experiments.glob("*.yaml"))]
-    known += [path.parent.name for path in data.results.glob("*/result.json")]
-    known += METHODS if data.name in PAPER_TABLES else ()
-    rows = []
-    for method in in_order(known):
-        shown = method_of(method)
-        goals = "train evaluate" if shown.trained else "evaluate"
-        command = f"make {goals} DATASET={dataset} METHOD={method}"
-        rows.append(Row(method, shown.title, command, shown.paper))
     # The splits of Mindboggle-101 share the paper's rows.
     folders = [data.experiments, Path("experiments") / data.source]
     printed = [path for folder in folders if (path := folder / f"paper_{name}.csv").is_file()]
     return build_table(
         data.protocol,
-        rows,
+        [row_of(data, method) for method in listed(data)],
         data.results,
         data.experiments,
         paper_csv=printed[0] if printed else None,
@@ -289,15 +229,10 @@ def tables(datasets: Sequence[str] = tuple(PAPER_TABLES)) -> dict[str, str]:
     dict of str to str
         By data set, the Markdown of its table.
     """
-    from pmrnet.methods import METHODS, in_order
-
-    untrained = {method for method, shown in METHODS.items() if not shown.trained}
     made = {}
     for dataset in datasets:
         data = Dataset.load(dataset)
-        recipes = (data.experiments, Path("experiments") / RECIPES)
-        files = {path.stem for folder in recipes for path in folder.glob("*.yaml")}
-        for method in in_order(untrained | files):
+        for method in to_make(data):
             try:
                 _complete(data, dataset, method)
             except (InputError, ImportError, MemoryError) as reason:
@@ -309,42 +244,42 @@ def tables(datasets: Sequence[str] = tuple(PAPER_TABLES)) -> dict[str, str]:
 
 def _complete(data: Dataset, dataset: str, method: str) -> None:
     """Train and score one row as far as it is not done."""
-    from pmrnet.methods import method_of
     from pmrnet.own_process import in_own_process
     from pmrnet.results import load_result
 
     stored = load_result(data.results / method)
     run = data.run(method)
     weights = None
-    if method_of(method).trained:
+    if is_trained_here(data, method):
         begun = (run / "experiment.sha256").is_file() and not (run / "weights.json").is_file()
         with suppress(InputError):  # there are none yet
             weights = None if begun else weights_of(dataset, method)
         if begun or (weights is None and stored is None):
             _say(f"{dataset} {method}: training{' goes on' if begun else ''}")
             weights = str(in_own_process(train, dataset, method))
-    current = stored is not None and stored.protocol_hash == data.protocol.hash
-    if current and weights and stored.provenance.get("weights_sha256") != _sha256_of(weights):
-        raise InputError(
-            f"Expected the stored result in {data.results / method} to be of the weights "
-            f"{weights}, found one of others: run `pmrnet evaluate --dataset {dataset} --method "
-            f"{method} --overwrite` to replace it."
-        )
-    if current:
+    elif method_of(method).trained_on is not None:
+        weights = weights_of(dataset, method)
+    if stored is not None and stored.protocol_hash == data.protocol.hash:
+        other = _other_than(stored.provenance, weights, recipe_of(data, method))
+        if other is not None:
+            raise InputError(
+                f"Expected the stored result in {data.results / method} to be of the {other}, "
+                f"found one of others: run `pmrnet evaluate --dataset {dataset} --method {method} "
+                "--overwrite` to replace it."
+            )
         _say(f"{dataset} {method}: scored already")
         return
     _say(f"{dataset} {method}: registering and scoring the test pairs")
     in_own_process(evaluate, dataset, method)
 
 
-def _sha256_of(weights: str) -> str:
-    """Checksum of weights, by shipped name or JSON path, without loading them."""
-    from pmrnet import weights as shipped
-
-    path = Path(weights)
-    if path.suffix != ".json":
-        path = Path(shipped.__file__).parent / f"{weights}.json"
-    return json.loads(path.read_text())["sha256"]
+def _other_than(stored: Mapping[str, Any], weights: str | None, recipe: Path | None) -> str | None:
+    """Say what a result should be of and is not; None where it is."""
+    if weights and stored.get("weights_sha256") != weights_sha256(weights):
+        return f"weights {weights}"
+    if recipe and stored.get("config_sha256") != sha256_of(Optimised.load(recipe).as_dict()):
+        return f"settings in {recipe}"
+    return None
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from pmrnet.errors import InputError
+from pmrnet.settings_section import read_settings
+from pmrnet.value_checks import is_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if not is_number(value) or value < 0:
                 raise InputError(
                     f"augment.{field.name}: expected a number of 0 or more, found {value!r}; "
                     "correct the file."
@@ -58,17 +60,7 @@ class Augmentation:
         InputError
             If a key is unknown or a value no number of 0 or more; it names `path`.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = [str(key) for key in content if key not in known]
-        if unknown:
-            raise InputError(
-                f"{path}: augment: expected only the keys {', '.join(known)}, found "
-                f"{', '.join(unknown)}; correct the file."
-            )
-        try:
-            return cls(**content)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return read_settings(cls, content, "augment", path, "experiments/lpba40/general.yaml")
 
     def pair(
         self, moving: np.ndarray, fixed: np.ndarray, rng: np.random.Generator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pmrnet.dataset import Dataset
-from pmrnet.methods import method_of
+from pmrnet.methods import ALIGNMENTS, method_of
 from pmrnet.protocol import Protocol
 from pmrnet.summary import pair_scores
 
@@ -69,7 +69,6 @@ def score_pair_here(pair: Pair, methods: tuple[str, ...] = ("none", "affine", "p
     from pmrnet.evaluation import evaluate
     from pmrnet.figures.material import load_method
     from pmrnet.inference import Registrar
-    from pmrnet.workflow import ALIGNMENTS
 
     subjects = {subject.name: subject for subject in (pair.moving, pair.fixed)}
     protocol = replace(pair.protocol, train=(), validation=(), test=tuple(subjects))

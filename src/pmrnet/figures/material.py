@@ -12,11 +12,12 @@ import pandas as pd
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.figures.built_in import make_built_in
-from pmrnet.methods import METHODS, in_order, method_of
+from pmrnet.methods import ALIGNMENTS, in_order, method_of
 from pmrnet.protocol import Protocol
 from pmrnet.results import Result, load_result
+from pmrnet.rows import listed
 from pmrnet.summary import pair_scores
-from pmrnet.workflow import ALIGNMENTS, PAPER_TABLES, weights_of
+from pmrnet.trained_weights import weights_of
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject
@@ -87,14 +88,6 @@ def load_pair(dataset: str, make: bool = False) -> Pair:
     return Pair(data, protocol, *(subjects[name] for name in names))
 
 
-def methods_of(data: Dataset) -> list[str]:
-    """Names of all methods that a data set's table lists, in its order."""
-    known = [*ALIGNMENTS, *(path.stem for path in data.experiments.glob("*.yaml"))]
-    known += [path.parent.name for path in data.results.glob("*/result.json")]
-    known += METHODS if data.name in PAPER_TABLES else ()
-    return in_order(known)
-
-
 def load_method(
     dataset: str, method: str = "pmrnet"
 ) -> tuple[RegistrationNetwork, dict[str, Any], str]:
@@ -157,7 +150,7 @@ def scores_of(data: Dataset) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Dice of every pair and region by title of the method, and why others have none."""
     results = stored_results(data)
     scores, absent = {}, {}
-    for method in in_order({*methods_of(data), *results}):
+    for method in in_order({*listed(data), *results}):
         title = method_of(method).title
         if method not in results:
             absent[title] = "no result stored"
@@ -185,7 +178,7 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
     scored = dict(_pair_dice(pair))
     fixed = view_of("Fixed", pair.fixed, pair.fixed, None, groups)
     views, absent = [], {}
-    for method in methods_of(data):
+    for method in listed(data):
         title = method_of(method).title
         displacement = None
         if method not in ALIGNMENTS:

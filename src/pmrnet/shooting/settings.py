@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmrnet.errors import InputError
+from pmrnet.settings_section import read_settings
+from pmrnet.value_checks import all_of, is_count, is_number, is_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,66 +93,34 @@ class ShootingSettings:
         InputError
             If a key is unknown or a value is not what it should be.
         """
-        if not isinstance(content, Mapping):
-            raise InputError(
-                f"{path}: shooting: expected a mapping of settings, found {content!r}; compare "
-                "with experiments/lpba40/utilzreg.yaml."
-            )
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = [str(key) for key in content if key not in known]
-        if unknown:
-            raise InputError(
-                f"{path}: shooting: expected only the keys {', '.join(known)}, found "
-                f"{', '.join(unknown)}; correct the file."
-            )
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-        try:
-            return cls(**plain)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return read_settings(cls, content, "shooting", path, "experiments/lpba40/utilzreg.yaml")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain content, as it is hashed and stored with results."""
         return dataclasses.asdict(self)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_positive(value: object) -> bool:
-    return _is_number(value) and value > 0
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _all(fits: Any) -> Any:
-    return lambda values: isinstance(values, tuple) and bool(values) and all(map(fits, values))
-
-
 def _is_power_of_two(value: object) -> bool:
-    return _is_count(value) and value & (value - 1) == 0
+    return is_count(value) and value & (value - 1) == 0
 
 
 def _are_spacings(values: object) -> bool:
-    return _all(_is_power_of_two)(values) and list(values) == sorted(values, reverse=True)
+    return all_of(_is_power_of_two)(values) and list(values) == sorted(values, reverse=True)
 
 
 _EXPECTED = (
-    ("scales", _all(_is_positive), "a list of positive numbers"),
+    ("scales", all_of(is_positive), "a list of positive numbers"),
     (
         "weights",
-        lambda values: values is None or _all(_is_positive)(values),
+        lambda values: values is None or all_of(is_positive)(values),
         "a list of positive numbers or null",
     ),
-    ("norm_weight", _is_positive, "a positive number (with a point, 1.0e-5)"),
-    ("time_steps", _is_count, "a whole number above 0"),
+    ("norm_weight", is_positive, "a positive number (with a point, 1.0e-5)"),
+    ("time_steps", is_count, "a whole number above 0"),
     ("spacings", _are_spacings, "a list of powers of two, coarse to fine"),
-    ("iterations", _all(_is_count), "a list of whole numbers above 0"),
-    ("tolerance", lambda v: _is_number(v) and v >= 0, "a number of 0 or more"),
-    ("first_update", _is_positive, "a positive number"),
-    ("memory", _is_count, "a whole number above 0"),
+    ("iterations", all_of(is_count), "a list of whole numbers above 0"),
+    ("tolerance", lambda v: is_number(v) and v >= 0, "a number of 0 or more"),
+    ("first_update", is_positive, "a positive number"),
+    ("memory", is_count, "a whole number above 0"),
     ("align_grey_levels", lambda value: isinstance(value, bool), "true or false"),
 )

@@ -1,0 +1,84 @@
+"""How methods are made ready, and their records."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
+from pmrnet.method_run import method_run
+
+ROOT = Path(__file__).resolve().parents[1]
+SUBJECTS = {name: SimpleNamespace(name=name) for name in ("a", "b", "c")}
+
+
+@pytest.fixture
+def data(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return Dataset.load("mindboggle")
+
+
+def test_alignments_move_nothing(data):
+    for method, alignment in (("none", "header"), ("affine", "affine")):
+        run = method_run(data, method, SUBJECTS, {"dataset": "x"})
+        assert (run.displacement, run.alignment) == (None, alignment)
+        assert run.provenance["config"] == {"method": method}
+        assert run.provenance["data"] == {"dataset": "x"}
+
+
+def test_an_optimisation_has_its_settings_and_its_memory_on_record(data, monkeypatch):
+    field = np.zeros((2, 3, 4, 3))
+    monkeypatch.setattr(
+        "pmrnet.shooting.ShootingRegistrar.displacement", lambda self, moving, fixed: field
+    )
+    memory = iter([1.5, 2.5])
+    monkeypatch.setattr("pmrnet.method_run.peak_memory_gib", lambda: next(memory))
+    run = method_run(data, "utilzreg", SUBJECTS, {})
+    record = run.provenance
+    assert record["cost"] == {}
+    assert run.displacement(SUBJECTS["a"], SUBJECTS["b"]) is field
+    assert run.displacement(SUBJECTS["b"], SUBJECTS["a"]) is field
+    assert record["cost"] == {"peak_memory_gib": 1.5}
+    assert record["config"]["name"] == "utilzreg"
+    assert record["config"]["shooting"]["time_steps"] == 10
+    assert record["packages"]["scipy"]
+    assert (record["weights_sha256"], record["seed"], record["steps"]) == (None, None, None)
+
+
+def test_a_network_of_another_data_set_says_so(data, monkeypatch):
+    seen = []
+    description = {
+        "spacing": 2,
+        "sha256": "ab" * 32,
+        "training": {"config": {"name": "pmrnet"}, "seed": 1, "steps": 6, "seconds": 7.0},
+    }
+
+    def load_network(weights):
+        seen.append(weights)
+        return SimpleNamespace(count_params=lambda: 5), description
+
+    monkeypatch.setattr("pmrnet.weights.load_network", load_network)
+    monkeypatch.setattr("pmrnet.weights.available", lambda: ["lpba40-pmrnet", "mindboggle-pmrnet"])
+    monkeypatch.setattr(
+        "pmrnet.inference.Registrar.displacement",
+        lambda self, moving, fixed: seen.append((self.spacing, moving.name, fixed.name)),
+    )
+    record = method_run(data, "pmrnet@lpba40", SUBJECTS, {}).provenance
+    # Compiled before anything is timed.
+    assert seen == ["lpba40-pmrnet", (2, "a", "b")]
+    assert record["trained_on"] == "lpba40"
+    assert record["weights_sha256"] == "ab" * 32
+    assert record["cost"]["parameters"] == 5
+    assert record["cost"]["training_seconds"] == 7.0
+    assert "trained_on" not in method_run(data, "pmrnet", SUBJECTS, {}).provenance
+    # Weights that are named are taken, whatever the method's file says.
+    method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
+    assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]
+
+
+def test_what_cannot_be_made_ready_is_said(data, monkeypatch):
+    monkeypatch.setattr("pmrnet.weights.available", lambda: [])
+    with pytest.raises(InputError, match="make train DATASET=mindboggle METHOD=nothing"):
+        method_run(data, "nothing", SUBJECTS, {})

@@ -1,0 +1,17 @@
+import pytest
+
+from pmrnet.value_checks import all_of, is_count, is_number, is_positive
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "wrong"),
+    [
+        (is_number, [0, -1.5, 3], [True, "1", None]),
+        (is_positive, [1, 0.5], [0, -1, True, "1"]),
+        (is_count, [1, 7], [0, -1, 1.0, True, "1"]),
+        (all_of(is_count), [(1,), (1, 2)], [(), (1, 0), [1], 1, "1"]),
+    ],
+)
+def test_what_fits_and_what_does_not(check, right, wrong):
+    assert [check(value) for value in right] == [True] * len(right)
+    assert [check(value) for value in wrong] == [False] * len(wrong)

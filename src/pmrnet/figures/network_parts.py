@@ -170,7 +170,7 @@ def _pmrnet(parts: Parts, network: PMRNet, shape: tuple) -> tuple[float, str]:
         operations = _pmrnet_operations(network, key)
         _encoder(parts, encoder, shape, _STEP * column, (key,), key, operations)
     costs = ""
-    if isinstance(network, PMRNetPlus) and network.cost_radius:
+    if network.cost_radius:
         costs = f"{(2 * network.cost_radius + 1) ** len(shape)} costs, "
     latents = []
     for level, posterior in zip(network.levels, network.posteriors, strict=True):

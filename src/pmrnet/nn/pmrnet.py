@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from pmrnet.nn import layers
+from pmrnet.nn.cost_volume import cost_volume
 from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.network import Inference, Level, RegistrationNetwork
 
@@ -34,6 +35,10 @@ class PMRNet(RegistrationNetwork):
     shared_encoder
         True, ours: one encoder for both images, so that their features are of one kind. False,
         the paper: two CNNs.
+    cost_radius
+        What the posteriors see of the combined features besides their concatenation: how well they
+        match at each displacement up to this many voxels along every axis, see `cost_volume`; 0
+        for nothing. Ours: the paper does not say how features are combined.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class PMRNet(RegistrationNetwork):
         hidden_kernels: tuple[int, ...] = (1, 1, 3, 3),
         levels: tuple[int, ...] | None = None,
         shared_encoder: bool = False,
+        cost_radius: int = 0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,7 +69,10 @@ class PMRNet(RegistrationNetwork):
             )
         self.multiple = 2 ** len(filters)
         self.moving_encoder = Encoder(filters, name="moving_encoder")
+        if cost_radius < 0:
+            raise ValueError(f"cost_radius must be 0 or more voxels; got {cost_radius}.")
         self.shared_encoder = shared_encoder
+        self.cost_radius = cost_radius
         self.fixed_encoder = self.moving_encoder
         if not shared_encoder:
             self.fixed_encoder = Encoder(filters, name="fixed_encoder")
@@ -119,11 +128,15 @@ class PMRNet(RegistrationNetwork):
 
     def _combined_channels(self, level: int, axes: int) -> int:
         """Channels of `_combine` at a level (1, 2, ...) of images with so many grid axes."""
-        return 2 * self.filters[level - 1]
+        costs = (2 * self.cost_radius + 1) ** axes if self.cost_radius else 0
+        return 2 * self.filters[level - 1] + costs
 
     def _combine(self, moving: object, fixed: object) -> object:
         """What a level's posterior sees of the features of both images."""
-        return ops.concatenate([moving, fixed], axis=-1)
+        combined = [moving, fixed]
+        if self.cost_radius:
+            combined.append(cost_volume(fixed, moving, self.cost_radius))
+        return ops.concatenate(combined, axis=-1)
 
     def _fuse(self, fusion: layers.LatentFusion, fields: list) -> object:
         """Fuse the fields of `self.levels`; levels without a field count as zero."""
@@ -157,4 +170,5 @@ class PMRNet(RegistrationNetwork):
             "hidden_kernels": list(self.hidden_kernels),
             "levels": list(self.levels),
             "shared_encoder": self.shared_encoder,
+            "cost_radius": self.cost_radius,
         }

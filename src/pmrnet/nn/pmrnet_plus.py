@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from pmrnet import spatial
-from pmrnet.nn.cost_volume import cost_volume
 from pmrnet.nn.pmrnet import PMRNet
 from pmrnet.nn.top_down import TopDown
 
@@ -26,9 +24,6 @@ class PMRNetPlus(PMRNet):
         All but the last of these steps take the mean, so that a level has the noise of one.
     top_down
         Fine levels see features merged with those of the coarser ones, see `TopDown`.
-    cost_radius
-        Levels also see how well the features match at each displacement up to this many voxels
-        along every axis, see `cost_volume`; 0 for none.
     """
 
     def __init__(
@@ -36,7 +31,6 @@ class PMRNetPlus(PMRNet):
         *,
         repeats: tuple[int, ...] | None = None,
         top_down: bool = False,
-        cost_radius: int = 0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -46,10 +40,7 @@ class PMRNetPlus(PMRNet):
                 f"repeats needs an entry of 1 or more for each of the {len(self.filters)} levels; "
                 f"got {repeats}."
             )
-        if cost_radius < 0:
-            raise ValueError(f"cost_radius must be 0 or more voxels; got {cost_radius}.")
         self.top_down = top_down
-        self.cost_radius = cost_radius
         if top_down:
             self.moving_top_down = TopDown(self.filters, name="moving_top_down")
             self.fixed_top_down = self.moving_top_down
@@ -71,16 +62,6 @@ class PMRNetPlus(PMRNet):
         if not self.top_down:
             return features
         return self.moving_top_down(features[0]), self.fixed_top_down(features[1])
-
-    def _combined_channels(self, level: int, axes: int) -> int:
-        costs = (2 * self.cost_radius + 1) ** axes if self.cost_radius else 0
-        return super()._combined_channels(level, axes) + costs
-
-    def _combine(self, moving: object, fixed: object) -> object:
-        combined = [moving, fixed]
-        if self.cost_radius:
-            combined.append(cost_volume(fixed, moving, self.cost_radius))
-        return ops.concatenate(combined, axis=-1)
 
     def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
         """Posteriors, samples and moved features of all levels, from coarse to fine."""
@@ -118,5 +99,4 @@ class PMRNetPlus(PMRNet):
             **super().get_config(),
             "repeats": list(self.repeats),
             "top_down": self.top_down,
-            "cost_radius": self.cost_radius,
         }

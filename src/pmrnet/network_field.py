@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
 from pmrnet.nn.network import RegistrationNetwork
+from pmrnet.posterior_spread import PosteriorSpread
 from pmrnet.weights import load_network
 
 if TYPE_CHECKING:
@@ -45,14 +47,17 @@ class NetworkField:
     inverse_displacement: NDArray
     refinement: dict[str, Any] | None = None
 
-    def standard_deviation(self, samples: int = 16, seed: int = 0) -> NDArray:
+    def standard_deviation(
+        self, samples: int = 16, seed: int = 0, temperature: float = 1.0
+    ) -> NDArray:
         """Spread of the displacement under samples of the posterior velocity, mm.
 
         Square root of the sum of the variances of the displacement's three components over
         `samples` draws, on the network grid (X, Y, Z). It is the network's posterior also where
-        the mean was refined.
+        the mean was refined. `temperature` multiplies the variance of the posterior velocity; the
+        one that makes the spread match errors is fitted by `pmrnet.calibration`.
         """
-        return self.model.standard_deviation(self.moving, self.fixed, samples, seed)
+        return self.model.standard_deviation(self.moving, self.fixed, samples, seed, temperature)
 
 
 class FieldModel:
@@ -121,22 +126,25 @@ class FieldModel:
         return self._displacement(ops.convert_to_tensor(velocity[None]))
 
     def standard_deviation(
-        self, moving: NDArray, fixed: NDArray, samples: int, seed: int
+        self,
+        moving: NDArray,
+        fixed: NDArray,
+        samples: int,
+        seed: int,
+        temperature: float = 1.0,
     ) -> NDArray:
         """See `NetworkField.standard_deviation`."""
-        self.network.sampler.reset(seed)
-        total = square = 0.0
-        for _ in range(samples):
-            sample = self.network.infer(moving, fixed, training=True).sample
-            u = ops.convert_to_numpy(self.network.displacement_of(sample))[0].astype(np.float64)
-            total, square = total + u, square + u**2
-        variance = np.maximum(square - total**2 / samples, 0) / max(samples - 1, 1)
+        variance = self._spread.variance(moving, fixed, samples, seed, temperature)
         deviation = np.sqrt(variance.sum(axis=-1)) * self.factor
         upsampled = spatial.upsample(
             ops.convert_to_tensor(deviation[None, ..., None].astype(np.float32)),
             round(math.log2(self.factor)),
         )
         return ops.convert_to_numpy(upsampled)[0, ..., 0]
+
+    @cached_property
+    def _spread(self) -> PosteriorSpread:
+        return PosteriorSpread(self.network)
 
     def _tensor(self, image: NDArray) -> NDArray:
         return downsample(image, self.factor)[None, ..., None]

@@ -21,6 +21,7 @@ import numpy as np
 from pmrnet.aligned_brain import AlignedBrain, Image, align_brain
 from pmrnet.composition import native_displacement
 from pmrnet.transforms import AffineTransform, DenseTransform, apply_to_image, jacobian_determinant
+from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,8 @@ class Registration:
         Time taken by each step.
     refinement
         Settings, steps and losses of the refinement; None without one.
+    temperature
+        Factor of the posterior's variance in `uncertainty`.
     """
 
     fixed: AlignedBrain
@@ -56,6 +59,7 @@ class Registration:
     weights: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
     refinement: dict[str, Any] | None = None
+    temperature: float = 1.0
 
     @cached_property
     def forward(self) -> DenseTransform:
@@ -96,7 +100,8 @@ class Registration:
     @cached_property
     def uncertainty(self) -> nib.Nifti1Image:
         """Standard deviation of the displacement, mm, on the fixed grid; see `network_field`."""
-        deviation = self.fixed.on_native_grid(self.field.standard_deviation())
+        options = {} if self.temperature == 1 else {"temperature": self.temperature}
+        deviation = self.fixed.on_native_grid(self.field.standard_deviation(**options))
         return nib.Nifti1Image(deviation, self.fixed.brain.affine)
 
     @cached_property
@@ -134,6 +139,7 @@ def register(
     fixed_mask: Image | None = None,
     weights: str | PathLike = DEFAULT_WEIGHTS,
     refine: Refinement | None = None,
+    temperature: float | str | None = None,
 ) -> Registration:
     """Register two T1 brains.
 
@@ -153,6 +159,10 @@ def register(
     refine
         Settings with which the network's answer is optimised for this pair, which takes some
         seconds; None takes the answer as it is. See `pmrnet.refine.Refinement`.
+    temperature
+        Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
+        says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the
+        fitted one where there is one, else 1. Nothing but the uncertainty depends on it.
 
     Returns
     -------
@@ -183,7 +193,7 @@ def register(
     started = time.perf_counter()
     model = load_field_model(weights)
     seconds["load"] = time.perf_counter() - started
-    return register_aligned(*aligned, model, refine, seconds)
+    return register_aligned(*aligned, model, refine, seconds, temperature)
 
 
 def register_aligned(
@@ -192,6 +202,7 @@ def register_aligned(
     model: FieldModel,
     refine: Refinement | None = None,
     seconds: Mapping[str, float] | None = None,
+    temperature: float | str | None = None,
 ) -> Registration:
     """Register two brains that are aligned to the template, with a network that is loaded.
 
@@ -201,12 +212,13 @@ def register_aligned(
         From `pmrnet.aligned_brain.align_brain`.
     model
         From `pmrnet.network_field.load_field_model`.
-    refine
+    refine, temperature
         As in `register`.
     seconds
         What the steps before took, for the record.
     """
     seconds = dict(seconds or {})
+    temperature = choose_temperature(temperature, model.description)  # before the work
     started = time.perf_counter()
     images = moving.network_image, fixed.network_image
     found = model.field(*images) if refine is None else model.field(*images, refine=refine)
@@ -215,4 +227,4 @@ def register_aligned(
     if record is not None:
         seconds["refine"] = record["seconds"]
         seconds["network"] -= record["seconds"]
-    return Registration(fixed, moving, found, model.description, seconds, record)
+    return Registration(fixed, moving, found, model.description, seconds, record, temperature)

@@ -114,6 +114,7 @@ def save(
             "warnings": list(content.warnings),
             "seconds": {key: round(value, 2) for key, value in registration.seconds.items()},
             **({"refinement": registration.refinement} if registration.refinement else {}),
+            **({"temperature": registration.temperature} if uncertainty else {}),
             "files": _names(registration),
             "provenance": _provenance(registration),
             **({} if inputs is None else {"inputs": dict(inputs)}),

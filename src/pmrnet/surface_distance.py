@@ -51,7 +51,7 @@ def hd95_per_label(
             "bring both to one grid."
         )
     matrix = np.asarray(affine, float)[:3, :3]
-    surfaces = [_surfaces(volume, labels) for volume in (a, b)]
+    surfaces = [surface_voxels(volume, labels) for volume in (a, b)]
     return {
         int(label): _distance(*(surface[label] @ matrix.T for surface in surfaces))
         for label in labels
@@ -68,8 +68,11 @@ def _distance(a: NDArray, b: NDArray) -> float:
     return float(max(directed))
 
 
-def _surfaces(volume: NDArray, labels: Sequence[int]) -> dict[int, NDArray]:
-    """Indices of the surface voxels of every label, (n, 3) each, found in one pass for all."""
+def surface_voxels(volume: NDArray, labels: Sequence[int]) -> dict[int, NDArray]:
+    """Indices of the surface voxels of every label, (n, 3) each, found in one pass for all.
+
+    See the notes of `hd95_per_label`.
+    """
     edge = np.zeros(volume.shape, bool)
     for axis in range(3):
         along, flags = np.moveaxis(volume, axis, 0), np.moveaxis(edge, axis, 0)

@@ -126,6 +126,20 @@ class TestGaussianSample:
             np.testing.assert_array_equal(run(second, [zero, zero]), draw)
         assert not np.array_equal(run(layers.GaussianSample(seed=4), [zero, zero]), draws[0])
 
+    def test_scaled_noise(self, rng, grid):
+        mean, log_variance = rng.normal(size=(2, 1, *grid, len(grid))).astype(np.float32)
+        layer = layers.GaussianSample(seed=3)
+        plain = run(layer, [mean, log_variance])
+        layer.reset(1)
+        once = run(layer, [mean, log_variance])
+        layer.reset(1)
+        with layer.scaled(3.0):
+            scaled = run(layer, [mean, log_variance])
+        np.testing.assert_allclose(scaled - mean, 3 * (once - mean), rtol=1e-4, atol=1e-5)
+        layer.reset(1)
+        np.testing.assert_array_equal(run(layer, [mean, log_variance]), once)
+        assert not np.array_equal(plain, once)
+
     def test_gradient_is_that_of_the_reparameterisation(self, rng, gradients, grid):
         mean, log_variance = rng.normal(size=(2, 1, *grid, len(grid))).astype(np.float32)
         of_mean, of_log_variance = gradients(

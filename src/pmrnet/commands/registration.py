@@ -39,6 +39,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     register.add_argument("--no-report", action="store_true")
     register.add_argument("--no-uncertainty", action="store_true")
+    register.add_argument(
+        "--temperature",
+        help="of the uncertainty: `fitted` (the default where the weights have one) or a number; "
+        "1: what the network says",
+    )
     register.add_argument("--overwrite", action="store_true", help="replace earlier results")
 
     apply = _add(commands, "apply", "move an image or a label map", _apply)
@@ -76,7 +81,10 @@ def _add(
 def _register(options: argparse.Namespace) -> None:
     from pmrnet.registration import DEFAULT_WEIGHTS, register
     from pmrnet.registration_files import check_folder
+    from pmrnet.weights.temperature import parse_temperature
 
+    wanted = options.temperature
+    temperature = None if wanted is None else parse_temperature(wanted)
     check_folder(options.out, options.overwrite)  # before the work, not after it
     refinement = None
     if options.refine is not None:
@@ -90,6 +98,7 @@ def _register(options: argparse.Namespace) -> None:
         fixed_mask=options.fixed_mask,
         weights=options.weights or DEFAULT_WEIGHTS,
         refine=refinement,
+        temperature=temperature,
     )
     out = registration.save(
         options.out,

@@ -98,9 +98,14 @@ def save_figure(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Pat
     pdf, png = (Path(f"{os.fspath(stem)}.{ending}") for ending in ("pdf", "png"))
     with rc_context({"pdf.fonttype": 42}), atomic_path(pdf) as temporary:
         figure.savefig(temporary, format="pdf", dpi=300, metadata={"CreationDate": None})
-    with atomic_path(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=200)
-    return pdf, png
+    return pdf, save_png(figure, png, dpi=200)
+
+
+def save_png(figure: Figure, path: Path, dpi: int) -> Path:
+    """Write a figure as PNG, replacing an earlier one; the same figure gives the same bytes."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi)
+    return path
 
 
 def write_figures(dataset: str, out: str | os.PathLike[str]) -> tuple[list[Path], dict[str, str]]:

@@ -6,6 +6,9 @@ All of them are channels-last, work on the TensorFlow and the JAX backend and su
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 from keras import ops
@@ -186,7 +189,8 @@ class GaussianPosterior(keras.layers.Layer):
 class GaussianSample(keras.layers.Layer):
     """Reparameterised sample z = mean + exp(log_variance / 2) * eps, eps ~ N(0, I).
 
-    Call with `[mean, log_variance]`.
+    Call with `[mean, log_variance]`. Within `scaled(s)` the noise is s times as large, which is a
+    posterior of s^2 times the variance.
 
     Parameters
     ----------
@@ -198,16 +202,32 @@ class GaussianSample(keras.layers.Layer):
         super().__init__(**kwargs)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
+        self._scale = None
 
     def reset(self, *entropy: int) -> None:
         """Restart the generator from some numbers, such as a seed and an epoch."""
+        self.generator.state.assign(self.state_from(*entropy))
+
+    def state_from(self, *entropy: int) -> object:
+        """State of a generator that `reset` starts from these numbers."""
         seed = np.random.SeedSequence(entropy).generate_state(1)[0]
-        self.generator.state.assign(ops.convert_to_tensor([seed, 0], self.generator.state.dtype))
+        return ops.convert_to_tensor([seed, 0], self.generator.state.dtype)
+
+    @contextmanager
+    def scaled(self, scale: object) -> Iterator[None]:
+        """Multiply the noise by a number, or by a scalar tensor, in what is drawn inside."""
+        self._scale = scale
+        try:
+            yield
+        finally:
+            self._scale = None
 
     def call(self, inputs: list) -> object:
         """Draw one sample."""
         mean, log_variance = inputs
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.generator)
+        if self._scale is not None:
+            noise = self._scale * noise
         return mean + ops.exp(0.5 * log_variance) * noise
 
     def compute_output_shape(self, input_shape: list) -> tuple:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
+from pmrnet.weights.temperature import ENDING, read_temperature
 
 if TYPE_CHECKING:
     from pmrnet.nn.network import RegistrationNetwork
@@ -19,7 +20,8 @@ _FORMAT = 1
 
 def available() -> list[str]:
     """Names of the weights that ship with the package."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.json"))
+    files = (path for path in _SHIPPED.glob("*.json") if not path.name.endswith(ENDING))
+    return sorted(path.stem for path in files)
 
 
 def save_weights(
@@ -79,7 +81,8 @@ def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[st
     -------
     network : RegistrationNetwork
     description : dict
-        Content of the JSON: `network`, `spacing`, `sha256`, `training`, ...
+        Content of the JSON: `network`, `spacing`, `sha256`, `training`, ...; and `calibration`,
+        what `pmrnet.weights.temperature` holds for these weights, or None.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[st
     """
     from pmrnet.nn.build import build_network
 
-    path = _resolve(name_or_path)
+    path = weights_json(name_or_path)
     description = _read(path)
     weights = path.parent / Path(description["weights"]).name
     if not weights.is_file():
@@ -109,10 +112,18 @@ def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[st
             f"{weights}: expected the weights of {description['network']}, found those of another "
             f"network ({str(error).splitlines()[0]}); use the JSON that was written with them."
         ) from error
+    description["calibration"] = read_temperature(path, description["sha256"])
     return network, description
 
 
-def _resolve(name_or_path: str | Path) -> Path:
+def weights_json(name_or_path: str | Path) -> Path:
+    """JSON file of weights, by the name of shipped ones or the file's path.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     shipped = _SHIPPED / f"{name_or_path}.json"
     path = shipped if shipped.is_file() else Path(name_or_path)
     if path.suffix != ".json" or not path.is_file():

@@ -1,0 +1,141 @@
+"""The temperature of weights: a file beside them, and what a user may ask for.
+
+A temperature multiplies the variance of a network's posterior; `pmrnet calibrate` fits the one with
+which the predicted standard deviation of the displacement matches errors. It lies in
+`<weights>.calibration.json`, with the checksum of the weights that it was fitted for: one of other
+weights does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pmrnet.errors import InputError
+from pmrnet.files import atomic_write_text
+
+#: end of the file's name
+ENDING = ".calibration.json"
+#: asks for the temperature that was fitted
+FITTED = "fitted"
+_FORMAT = 1
+
+
+def temperature_path(weights: Path) -> Path:
+    """File of the temperature that belongs to a weights JSON."""
+    return weights.with_name(weights.stem + ENDING)
+
+
+def write_temperature(
+    weights: Path, sha256: str, temperature: float, provenance: Mapping[str, Any]
+) -> Path:
+    """Store the temperature of weights.
+
+    Parameters
+    ----------
+    weights
+        Their JSON.
+    sha256
+        Checksum that the JSON has of the weights.
+    temperature
+        Above 0.
+    provenance
+        What it was fitted on; JSON types.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    path = temperature_path(weights)
+    record = {
+        "format": _FORMAT,
+        "weights_sha256": sha256,
+        "temperature": temperature,
+        "provenance": dict(provenance),
+    }
+    try:
+        atomic_write_text(path, json.dumps(record, indent=1) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected a folder that can be written to, found otherwise "
+            f"({error.strerror}); copy the weights to one of your own."
+        ) from error
+    return path
+
+
+def read_temperature(weights: Path, sha256: str) -> dict[str, Any] | None:
+    """Record of `write_temperature`; None where there is none, or one of other weights.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    path = temperature_path(weights)
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text())
+        value, owner = float(record["temperature"]), record["weights_sha256"]
+        if not 0 < value < math.inf or record["format"] != _FORMAT:
+            raise ValueError(f"format {record['format']} with temperature {value}")
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: expected a temperature above 0 (format {_FORMAT}), found {error!r}; delete "
+            "the file, or run `pmrnet calibrate` again."
+        ) from error
+    return record if owner == sha256 else None
+
+
+def parse_temperature(text: str) -> float | str:
+    """What the command line says: `fitted` or a number above 0.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if text == FITTED:
+        return FITTED
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise InputError(
+            f"--temperature: expected `{FITTED}` or a number above 0, found {text!r}; 1 is the "
+            "posterior as the network gives it."
+        )
+    return value
+
+
+def choose_temperature(wanted: float | str | None, description: Mapping[str, Any]) -> float:
+    """Temperature to use with weights.
+
+    Parameters
+    ----------
+    wanted
+        A number; `fitted`; or None for the fitted one where there is one, else 1.
+    description
+        From `pmrnet.weights.load_network`: `calibration` holds the fitted one, if there is.
+
+    Raises
+    ------
+    InputError
+        If the fitted one is asked for and there is none, or a number is not above 0.
+    """
+    record = description.get("calibration")
+    if wanted is None:
+        return 1.0 if record is None else float(record["temperature"])
+    if wanted != FITTED:
+        return float(parse_temperature(str(wanted)))
+    if record is None:
+        raise InputError(
+            f"temperature: expected one that was fitted for these weights, found none beside "
+            f"{description['weights']}; run `pmrnet calibrate`, or give a number."
+        )
+    return float(record["temperature"])

@@ -1,0 +1,161 @@
+"""The whole calibration with made-up errors: what is fitted, stored and said."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fake_subjects import tiny_protocol
+from pmrnet import workflow
+from pmrnet.calibration import page, study
+from pmrnet.calibration.points import Points
+from pmrnet.cli import main
+from pmrnet.errors import InputError
+from pmrnet.nn.build import build_network
+from pmrnet.weights import load_network, save_weights
+
+CONFIG = {"type": "pmrnet", "filters": [4], "hidden_filters": [0], "hidden_kernels": [1]}
+
+
+class FourTimes:
+    """Stands for `PairErrors`: errors are four times what is predicted."""
+
+    reference = "label boundaries"
+
+    def __init__(self, dataset, subjects, predictor, points_per_pair):
+        self.asked = []
+
+    def points(self, pairs, temperature, title):
+        self.asked.append((title, len(pairs)))
+        return [self._pair(pair, temperature) for pair in pairs]
+
+    def _pair(self, pair, temperature):
+        rng = np.random.default_rng(list(" ".join(pair).encode()))
+        deviation = rng.uniform(0.1, 0.3, (2000, 1))
+        error = 4 * deviation * rng.normal(size=deviation.shape)
+        return Points(deviation * temperature**0.5, error)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with weights that were trained on the data set `tiny`."""
+    network = build_network(CONFIG)
+    network.build()
+    training = {"data": {"dataset": "tiny"}, "seed": 1, "steps": 2}
+    weights = save_weights(network, CONFIG, tmp_path / "net", spacing=2, training=training)
+    data = SimpleNamespace(
+        name="tiny",
+        source="tiny",
+        protocol=tiny_protocol(),
+        experiments=tmp_path / "experiments" / "tiny",
+        subjects=lambda names: dict.fromkeys(names),
+    )
+    monkeypatch.setattr(study.Dataset, "load", lambda _: data)
+    monkeypatch.setattr(workflow, "data_identity", lambda *_: {"dataset": "tiny"})
+    monkeypatch.setattr(study, "PairErrors", FourTimes)
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(folder=tmp_path, weights=weights, data=data)
+
+
+def test_fits_stores_and_reports(project):
+    path = study.calibrate("tiny", "pmrnet", str(project.weights))
+    assert path == project.folder / "experiments" / "tiny" / "calibration" / "pmrnet.json"
+    record = json.loads(path.read_text())
+    assert record["temperature"] == pytest.approx(16, rel=0.1)
+    assert record["provenance"]["weights_sha256"] == load_network(project.weights)[1]["sha256"]
+    assert record["provenance"]["data"]["protocol"]["hash"] == project.data.protocol.hash
+    assert str(project.folder) not in path.read_text()
+    rows = {(r["split"], r["temperature"]): r for r in record["summaries"]}
+    assert set(rows) == {(s, t) for s in ("validation", "test") for t in ("raw", "fitted")}
+    assert rows["test", "raw"]["pairs"] == 6
+    assert rows["test", "raw"]["error_to_deviation"] == pytest.approx(4, rel=0.05)
+    assert rows["test", "fitted"]["error_to_deviation"] == pytest.approx(1, rel=0.05)
+    assert rows["test", "fitted"]["coverage_error"] < 0.02 < rows["test", "raw"]["coverage_error"]
+    curves = pd.read_csv(path.with_suffix(".csv"))
+    assert set(curves["curve"]) == {"deviation", "coverage"}
+    assert len(curves) == 4 * (10 + 10)
+    # The weights have it from now on.
+    _, description = load_network(project.weights)
+    assert description["calibration"]["temperature"] == record["temperature"]
+
+
+def test_is_the_same_again(project):
+    first = study.calibrate("tiny", "pmrnet", str(project.weights))
+    before = first.with_suffix(".csv").read_bytes()
+    again = study.calibrate("tiny", "pmrnet", str(project.weights), name="again")
+    assert again.with_suffix(".csv").read_bytes() == before
+
+
+def test_weights_of_another_data_set_keep_theirs(project):
+    study.calibrate("tiny", "pmrnet", str(project.weights))
+    project.data.source = "other"
+    own = load_network(project.weights)[1]["calibration"]
+    path = study.calibrate("other", "pmrnet", str(project.weights), name="guest")
+    assert load_network(project.weights)[1]["calibration"] == own
+    found = {r["temperature"]: r["value"] for r in json.loads(path.read_text())["summaries"]}
+    assert found["stored"] == own["temperature"]
+
+
+def test_only_validation_pairs_are_fitted(project, monkeypatch):
+    seen = []
+
+    class Watched(FourTimes):
+        def points(self, pairs, temperature, title):
+            seen.extend(pairs)
+            return super().points(pairs, temperature, title)
+
+    def fit(measure):
+        measure(1.0)
+        assert set(seen) == set(project.data.protocol.pairs("validation"))
+        return [2.0]
+
+    monkeypatch.setattr(study, "PairErrors", Watched)
+    monkeypatch.setattr(study, "fit_temperature", fit)
+    study.calibrate("tiny", "pmrnet", str(project.weights))
+    assert set(project.data.protocol.pairs("test")) < set(seen)
+
+
+def test_network_without_a_posterior(project, monkeypatch):
+    network = SimpleNamespace(has_velocity=False)
+    description = {"network": {"type": "faim"}}
+    monkeypatch.setattr(study, "load_network", lambda _: (network, description))
+    with pytest.raises(InputError, match="found 'faim', which has none"):
+        study.calibrate("tiny", "faim", "some")
+
+
+def test_command_brings_the_page_up_to_date(project, capsys):
+    text = f"# Uncertainty\n\n{page.BEGIN}\nstale words\n{page.END}\n\nAfter.\n"
+    page.PAGE.parent.mkdir()
+    page.PAGE.write_text(text)
+    arguments = ["calibrate", "--dataset", "tiny", "--weights", str(project.weights)]
+    assert main(arguments) == 0
+    assert "calibration: " in capsys.readouterr().out
+    written = page.PAGE.read_text()
+    assert written.startswith("# Uncertainty\n")
+    assert written.endswith("\nAfter.\n")
+    assert "stale words" not in written
+    assert "**As the network gives it: not calibrated, overconfident.**" in written
+    assert "errors are 4.0 times" in written
+    assert ": calibrated.**" in written
+    # The same again from what is stored, byte by byte.
+    picture = page.FIGURE.read_bytes()
+    assert main([*arguments, "--page-only"]) == 0
+    assert page.PAGE.read_text() == written
+    assert page.FIGURE.read_bytes() == picture
+
+
+def test_page_without_marks(project):
+    study.calibrate("tiny", "pmrnet", str(project.weights))
+    page.PAGE.parent.mkdir()
+    page.PAGE.write_text("# Uncertainty\n")
+    with pytest.raises(InputError, match="expected the lines"):
+        page.update_page()
+
+
+def test_page_of_nothing(project):
+    page.PAGE.parent.mkdir()
+    page.PAGE.write_text(f"{page.BEGIN}\n{page.END}\n")
+    with pytest.raises(InputError, match="run `pmrnet calibrate`"):
+        page.update_page()

@@ -1,0 +1,43 @@
+"""The standard deviation of a field in millimetres."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from pmrnet.network_field import FieldModel
+from pmrnet.nn.build import build_network
+
+SHAPE = (8, 16, 24)
+
+
+@pytest.fixture(scope="module")
+def field():
+    config = {
+        "filters": [4, 4],
+        "hidden_filters": [0, 4],
+        "hidden_kernels": [1, 3],
+        "integration_steps": 3,
+    }
+    network = build_network({"type": "pmrnet", **config})
+    network.build()
+    rng = np.random.default_rng(2)
+    images = rng.random((2, *SHAPE), dtype=np.float32)
+    return FieldModel(network, {"spacing": 2}).field(*images)
+
+
+def test_is_the_length_over_components_in_millimetres(field):
+    found = field.standard_deviation(samples=200)
+    assert found.shape == SHAPE
+    # At the start of a training every level has the variance exp(-10), in its own voxels: of 4 mm
+    # on level 1 and 8 mm on level 2. Coarse grid points take it over as it is.
+    at_points = found[::8, ::8, ::8]
+    expected = np.sqrt(3 * np.exp(-10) * (4**2 + 8**2))
+    np.testing.assert_allclose(at_points, expected, rtol=0.2)
+
+
+def test_temperature_and_seed(field):
+    once, again = (field.standard_deviation(8, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    hot = field.standard_deviation(8, seed=1, temperature=25.0)
+    np.testing.assert_allclose(hot, 5 * once, rtol=0.05)
+    assert np.isfinite(ops.convert_to_numpy(hot)).all()

@@ -96,6 +96,8 @@ def test_weights_of_another_data_set_keep_theirs(project):
     assert load_network(project.weights)[1]["calibration"] == own
     found = {r["temperature"]: r["value"] for r in json.loads(path.read_text())["summaries"]}
     assert found["stored"] == own["temperature"]
+    said = page.numbers(page.load_calibrations())
+    assert f"temperature {own['temperature']:g} that the weights brought along: close to" in said
 
 
 def test_only_validation_pairs_are_fitted(project, monkeypatch):
@@ -138,7 +140,7 @@ def test_command_brings_the_page_up_to_date(project, capsys):
     assert "stale words" not in written
     assert "**As the network gives it: not calibrated, overconfident.**" in written
     assert "errors are 4.0 times" in written
-    assert ": calibrated.**" in written
+    assert ": close to calibrated.**" in written
     # The same again from what is stored, byte by byte.
     picture = page.FIGURE.read_bytes()
     assert main([*arguments, "--page-only"]) == 0

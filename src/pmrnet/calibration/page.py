@@ -19,8 +19,8 @@ PAGE, FIGURE = Path("docs/uncertainty.md"), Path("docs/uncertainty.png")
 BEGIN = "<!-- numbers: written by `pmrnet calibrate`, edits are lost -->"
 END = "<!-- end of numbers -->"
 
-# What a sentence calls calibrated: errors within a tenth of what is predicted, regions off by five
-# points in the mean.
+# What a sentence calls close to calibrated: errors within a tenth of what is predicted, regions off
+# by five points in the mean.
 _RATIO, _COVERAGE = 0.1, 0.05
 
 
@@ -130,7 +130,17 @@ def _sentences(calibration: Calibration) -> list[str]:
         f"{fitted['error_to_deviation']:.2f} times what is predicted, and the region of 90 % holds "
         f"{within['fitted']:.0f} %; the calibration error goes from {raw['coverage_error']:.3f} to "
         f"{fitted['coverage_error']:.3f}.",
+        *_about_stored(rows.get("stored")),
         _about_rank(fitted["spearman"]),
+    ]
+
+
+def _about_stored(row: dict[str, Any] | None) -> list[str]:
+    if row is None:
+        return []
+    return [
+        f"**With the temperature {row['value']:g} that the weights brought along: "
+        f"{_verdict(row)}.** Errors are {row['error_to_deviation']:.2f} times what is predicted."
     ]
 
 
@@ -142,7 +152,7 @@ def _verdict(row: dict[str, Any]) -> str:
         return "not calibrated, too cautious"
     if row["coverage_error"] > _COVERAGE:
         return "calibrated in size, not in its distribution"
-    return "calibrated"
+    return "close to calibrated"
 
 
 def _about_rank(spearman: float | None) -> str:

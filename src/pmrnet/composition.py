@@ -50,12 +50,13 @@ def native_displacement(
     """
     to_grid = np.linalg.inv(np.asarray(fixed.grid_to_native, float))
     to_moving = np.asarray(moving.affine, float) @ np.asarray(moving.grid_to_native, float)
-    result = np.empty((*fixed.shape, 3), np.float32)
+    # Components one after the other, which is several times faster than side by side.
+    result = np.empty((3, *fixed.shape), np.float32)
     # The affine part, less the point itself: linear in the voxel index.
     linear = to_moving @ to_grid - np.asarray(fixed.affine, float)
     axes = np.ogrid[tuple(slice(n) for n in fixed.shape)]
     for row in range(3):
-        result[..., row] = linear[row, 3] + sum(linear[row, a] * axes[a] for a in range(3))
+        result[row] = linear[row, 3] + sum(linear[row, a] * axes[a] for a in range(3))
     if displacement is not None:
         for component in range(3):
             # On the whole grid at once: the matrix is nearly diagonal, which SciPy is fast at.
@@ -69,5 +70,5 @@ def native_displacement(
                 mode="nearest",
             )
             for row in range(3):
-                result[..., row] += np.float32(to_moving[row, component]) * u
-    return result
+                result[row] += np.float32(to_moving[row, component]) * u
+    return np.moveaxis(result, 0, -1)

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from pmrnet.data.affine import AffineSettings, estimate_affine, resample, to_sitk
+from pmrnet.data.affine import AffineSettings, _dilated, estimate_affine, resample, to_sitk
 from pmrnet.data.lpba40 import find_subjects
 from pmrnet.data.template import icbm152_volume
 from pmrnet.data.volume import Volume, load_image, load_labels
@@ -91,6 +92,25 @@ def test_parts_that_only_the_fixed_brain_has_do_not_pull(pair):
 def test_same_bits_every_time(pair):
     first, second = (estimate_affine(*pair, QUICK) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_two_at_once_are_as_one_after_the_other(pair):
+    moving, fixed = pair
+    other = Volume(moving.data[::-1].copy(), moving.affine)
+    alone = [estimate_affine(image, fixed) for image in (moving, other)]
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    fresh = Volume(fixed.data.copy(), fixed.affine)  # of which nothing is kept yet
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        together = list(pool.map(lambda image: estimate_affine(image, fresh), (moving, other)))
+    np.testing.assert_array_equal(together, alone)
+    assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == before
+
+
+@pytest.mark.parametrize("margin", [0.0, 6.0, 40.0])
+def test_margin_is_as_on_the_whole_grid(pair, margin):
+    image, _ = pair
+    distance = ndimage.distance_transform_edt(image.data == 0, sampling=image.spacing)
+    np.testing.assert_array_equal(_dilated(image, margin), distance <= margin)
 
 
 def test_integer_images(pair):

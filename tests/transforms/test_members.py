@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from spaces import FIXED, matrix_near_identity, oblique, smooth_field
+from spaces import FIXED, MOVING, matrix_near_identity, oblique, smooth_field
 
+from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 from pmrnet.transforms import (
     AffineTransform,
@@ -40,8 +41,18 @@ def test_folder_of_a_registration(rng, tmp_path, field):
     np.testing.assert_array_equal(forward.displacement, field.displacement)
     np.testing.assert_array_equal(inverse.displacement, other.displacement)
     (tmp_path / "inverse.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"found no inverse\.nii\.gz in it"):
+    with pytest.raises(InputError, match="found no inverse transform in it"):
         load_chain([f"inverse:{tmp_path}"])
+
+
+@pytest.mark.parametrize(
+    ("format", "ending"), [("fsl", ".nii.gz"), ("x5", ".x5"), ("voxel", ".npz")]
+)
+def test_folder_in_another_format(rng, tmp_path, field, format, ending):
+    moving = Volume(np.zeros(MOVING), oblique(rng, (2, 1, 1.5), MOVING))
+    write(field, tmp_path / f"forward{ending}", format, fixed=field, moving=moving)
+    found = load_chain([str(tmp_path)], fixed=field, moving=moving)
+    np.testing.assert_allclose(found.displacement, field.displacement, atol=1e-4)
 
 
 def test_inverse_of_an_affine_file_is_exact(rng, tmp_path):

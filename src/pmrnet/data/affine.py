@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 import SimpleITK as sitk
@@ -97,27 +98,68 @@ def _as_ras(transform: sitk.AffineTransform) -> np.ndarray:
     return _LPS @ lps @ _LPS
 
 
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Keep SimpleITK to one thread, and quiet, for a while.
+class _Repeatable:
+    """Keeps SimpleITK to one thread, and quiet, while one alignment or more are under way.
 
     With more, the order of summation and with it the last bits vary. The method's own setting does
-    not reach all of its parts, the global one does.
+    not reach all of its parts, the global one does; so the last alignment puts it back.
     """
-    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    warnings = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-        sitk.ProcessObject.SetGlobalWarningDisplay(warnings)
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+                self._warnings = sitk.ProcessObject.GetGlobalWarningDisplay()
+                sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+                sitk.ProcessObject.SetGlobalWarningDisplay(False)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(self._threads)
+                sitk.ProcessObject.SetGlobalWarningDisplay(self._warnings)
+
+
+_repeatable = _Repeatable()
+
+
+class _Pyramid:
+    """An image and its coarse versions, each made when it is first asked for.
+
+    ITK changes an image that it reads, so that every caller gets one of its own.
+    """
+
+    def __init__(self, volume: Volume) -> None:
+        self._image = to_sitk(_float(volume))
+        self._coarse: dict[float, sitk.Image] = {}
+        self._lock = Lock()
+
+    def whole(self) -> sitk.Image:
+        """The image itself."""
+        with self._lock:
+            return copy.deepcopy(self._image)
+
+    def level(self, size: float) -> sitk.Image:
+        """Voxels of about `size` mm."""
+        with self._lock:
+            if size not in self._coarse:
+                self._coarse[size] = _coarse(self._image, size)
+            return copy.deepcopy(self._coarse[size])
+
+
+#: of the fixed image, which is the template mostly
+_kept = lru_cache(maxsize=1)(_Pyramid)
+_keeping = Lock()
 
 
 def _register(
-    reference: sitk.Image,
-    other: sitk.Image,
+    reference: _Pyramid,
+    other: _Pyramid,
     mask: sitk.Image,
     start: sitk.AffineTransform,
     size: float,
@@ -145,7 +187,7 @@ def _register(
     method.SetOptimizerScalesFromPhysicalShift()
     transform = sitk.AffineTransform(start)
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(_coarse(reference, size), _coarse(other, size))
+    method.Execute(reference.level(size), other.level(size))
     return transform, method.GetMetricValue()
 
 
@@ -164,13 +206,13 @@ def _starts(reference: sitk.Image, other: sitk.Image) -> list[sitk.AffineTransfo
 def _align(moving: Volume, fixed: Volume, settings: AffineSettings) -> sitk.AffineTransform:
     """Run the pyramid; the transform takes LPS points of the moving space to the fixed one."""
     # ITK's own "fixed" image is where the metric samples: that is our moving image.
-    reference, other = to_sitk(_float(moving)), to_sitk(_float(fixed))
-    distance = ndimage.distance_transform_edt(moving.data == 0, sampling=moving.spacing)
-    inside = (distance <= settings.dilation).astype(np.uint8)
-    mask = to_sitk(Volume(inside, moving.affine))
+    reference = _Pyramid(moving)
+    with _keeping:  # of two at once the second takes what the first makes
+        other = _kept(fixed)
+    mask = to_sitk(Volume(_dilated(moving, settings.dilation), moving.affine))
 
     candidates, failure = [], RuntimeError("no start")
-    for start in _starts(reference, other):
+    for start in _starts(reference.whole(), other.whole()):
         try:
             candidates.append(
                 _register(reference, other, mask, start, settings.levels[0], settings)
@@ -183,6 +225,20 @@ def _align(moving: Volume, fixed: Volume, settings: AffineSettings) -> sitk.Affi
     for size in settings.levels[1:]:
         transform, _ = _register(reference, other, mask, transform, size, settings)
     return transform
+
+
+def _dilated(volume: Volume, margin: float) -> np.ndarray:
+    """Where the volume is not 0, and `margin` mm around: uint8."""
+    brain = volume.data != 0
+    room = np.ceil(margin / volume.spacing).astype(int) + 1
+    box = tuple(
+        slice(max(0, at.min() - more), at.max() + more + 1)
+        for at, more in zip(np.nonzero(brain), room, strict=True)
+    )
+    result = np.zeros(brain.shape, np.uint8)
+    distance = ndimage.distance_transform_edt(~brain[box], sampling=volume.spacing)
+    result[box] = distance <= margin
+    return result
 
 
 def estimate_affine(
@@ -218,7 +274,7 @@ def estimate_affine(
         if not volume.data.any():
             raise InputError(f"Affine alignment: expected a brain, found only zeros ({name}).")
     try:
-        with _repeatable():
+        with _repeatable:
             transform = _align(moving, fixed, settings)
     except RuntimeError as error:
         raise InputError(

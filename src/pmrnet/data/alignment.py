@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,6 @@ FILE = "affine.json"
 # Raise when the same inputs and settings would give another matrix than before.
 _FORMAT = 1
 _ROLES = ("image", "mask")
-
-
-@lru_cache(maxsize=1)
-def _template() -> Volume:
-    return icbm152_volume()
 
 
 def align_to_template(
@@ -73,7 +67,7 @@ def align_to_template(
     path = folder / FILE
     if (stored := _stored(path, identity)) is not None:
         return stored
-    matrix = estimate_affine(canonical(brain), _template(), settings)
+    matrix = estimate_affine(canonical(brain), icbm152_volume(), settings)
     text = json.dumps(identity["settings"], sort_keys=True)
     record = {
         "template_to_subject": np.asarray(matrix).tolist(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -95,14 +96,18 @@ def template_path() -> Path:
     return path
 
 
+@lru_cache(maxsize=1)
 def icbm152_volume() -> Volume:
     """Load the ICBM152 2009a template: skull-stripped T1, 1 mm, (197, 233, 189), values in [0, 1].
 
     Read from the file that `nilearn.datasets.load_mni152_template` reads, scaled as it does;
-    directly, because importing nilearn's plotting and learning code costs seconds.
+    directly, because importing nilearn's plotting and learning code costs seconds. It is kept, and
+    cannot be written to.
     """
     volume = load_image(template_path())
-    return Volume(volume.data / volume.data.max(), volume.affine)
+    data = volume.data / volume.data.max()
+    data.setflags(write=False)
+    return Volume(data, volume.affine)
 
 
 def _on_grid(volume: Volume, grid: Grid, order: int) -> np.ndarray:

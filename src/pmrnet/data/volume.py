@@ -31,7 +31,7 @@ from pmrnet.files import atomic_path
 _LARGEST_LABEL = np.iinfo(np.int32).max
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Volume:
     """A 3-D array and its place in space.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from pmrnet.errors import InputError
-from pmrnet.transforms.chain import map_slab, slabs
 from pmrnet.transforms.labels import image_name, image_values
+from pmrnet.transforms.sampled_voxels import sampled_voxels
 from pmrnet.transforms.transform import Grid, Transform, check_grid
 
 # Nearest neighbour, linear and cubic spline.
@@ -84,28 +83,28 @@ def apply_to_image(
     if order > 1:
         volumes = _spline_coefficients(volumes)
     result = np.empty((*shape, volumes.shape[3]), dtype)
-    to_voxels = np.linalg.inv(moving_affine)
-    for slab in slabs(shape):
-        at = apply_affine(to_voxels, map_slab(transform, shape, affine, slab))
-        at = np.moveaxis(at, -1, 0)
-        nearest = np.floor(at + 0.5)
-        inside = np.all([(n >= 0) & (n < s) for n, s in zip(nearest, grid, strict=True)], axis=0)
+    for part, at in sampled_voxels(transform, shape, affine, np.linalg.inv(moving_affine)):
+        inside = np.ones(at.shape[1:], bool)
+        for axis, size in enumerate(grid):
+            inside &= (at[axis] >= -0.5) & (at[axis] < size - 0.5)
         for number in range(volumes.shape[3]):
             volume = volumes[..., number]
             if order == 0:
-                part = np.full(inside.shape, fill, dtype)
-                part[inside] = volume[tuple(nearest[:, inside].astype(np.intp))]
+                values_here = np.full(inside.shape, fill, dtype)
+                nearest = np.floor(at[:, inside] + 0.5).astype(np.intp)
+                values_here[inside] = volume[tuple(nearest)]
             else:
                 # "mirror" is what the coefficients were made with; of points inside of the image
                 # only those of the outer half voxel are moved, to its edge.
-                edge = np.clip(at, 0, np.reshape(grid, (3, 1, 1, 1)) - 1.0)
-                part = ndimage.map_coordinates(
-                    volume, edge, output=np.float64, order=order, mode="mirror", prefilter=False
+                for axis, size in enumerate(grid):
+                    np.clip(at[axis], 0, size - 1.0, out=at[axis])
+                values_here = ndimage.map_coordinates(
+                    volume, at, output=np.float64, order=order, mode="mirror", prefilter=False
                 )
-                part[~inside] = fill
+                values_here[~inside] = fill
                 if dtype.kind in "iu":
-                    part = np.clip(np.rint(part), *_float_limits(dtype))
-            result[:, :, slab, number] = part
+                    values_here = np.clip(np.rint(values_here), *_float_limits(dtype))
+            result[(*part, number)] = values_here
     return _on_reference(result.reshape(*shape, *values.shape[3:]), image, reference)
 
 

@@ -15,7 +15,9 @@ from pmrnet.transforms.inversion import closest_affine, invert
 from pmrnet.transforms.transform import Grid, Transform
 
 #: what a registration calls the transform from fixed to moving space, and the one back
-FORWARD, INVERSE = "forward.nii.gz", "inverse.nii.gz"
+FORWARD, INVERSE = "forward", "inverse"
+# Endings of the transforms in the folder of a registration, in any of the formats.
+_ENDINGS = (".nii.gz", ".x5", ".npz", ".mat")
 _PREFIX = "inverse:"
 
 
@@ -55,6 +57,31 @@ def parse_member(text: str) -> Member:
     return Member(Path(name), inverse)
 
 
+def transform_file(folder: Path, name: str) -> Path:
+    """File of a transform in the folder of a registration, whichever format it has.
+
+    Parameters
+    ----------
+    folder
+        Of the registration.
+    name
+        `FORWARD`, `INVERSE` or ``affine``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    files = (folder / f"{name}{ending}" for ending in _ENDINGS)
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise InputError(
+            f"{folder}: expected the folder of a registration, found no {name} transform in it; "
+            "name the transform's file itself."
+        )
+    return found
+
+
 def load_member(
     member: Member, *, fixed: Grid | None = None, moving: Grid | None = None
 ) -> Transform:
@@ -63,7 +90,7 @@ def load_member(
     Parameters
     ----------
     member
-        Of a folder, ``forward.nii.gz`` is read, or ``inverse.nii.gz`` for the inverse. Of a file,
+        Of a folder, its forward transform is read, or for the inverse its inverse one. Of a file,
         the inverse is computed: exactly where it is affine, numerically (`invert`) where
         it is dense.
     fixed, moving
@@ -76,13 +103,9 @@ def load_member(
     """
     path = member.path
     if path.is_dir():
-        file = path / (INVERSE if member.inverse else FORWARD)
-        if not file.is_file():
-            raise InputError(
-                f"{path}: expected the folder of a registration, found no {file.name} in it; name "
-                "the transform's file itself."
-            )
-        return read(file)
+        # What is asked for has these images; the inverse of the folder is such a transform itself.
+        file = transform_file(path, INVERSE if member.inverse else FORWARD)
+        return read(file, fixed=fixed, moving=moving)
     transform = read(path, fixed=fixed, moving=moving)
     if not member.inverse:
         return transform

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from fake_brains import template_brain
-from pmrnet import brain_files, network_field, pair_job, registration_files
+from pmrnet import brain_files, network_field, pair_job, registration_report
 from pmrnet.batch_pairs import run_pairs
 from pmrnet.batch_table import COLUMNS
 from pmrnet.cli import main
@@ -78,8 +78,8 @@ def network(monkeypatch):
     monkeypatch.setattr(network_field, "load_field_model", load)
     monkeypatch.setattr(alignment, "estimate_affine", estimate)
     # The pictures' grid, on which most of the time would go.
-    coarse = partial(registration_files.display_grid, voxel=4.0)
-    monkeypatch.setattr(registration_files, "display_grid", coarse)
+    coarse = partial(registration_report.display_grid, voxel=4.0)
+    monkeypatch.setattr(registration_report, "display_grid", coarse)
     monkeypatch.setattr(pair_job, "align_files", partial(brain_files.align_files, shape=SHAPE))
     return model
 
@@ -246,6 +246,25 @@ def test_refinement_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, 
     assert network.calls == 1
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)
+
+
+def test_alignments_alone(folder, tmp_path, network):
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    point = nib.load(folder / "a.nii.gz").affine[:3, 3][None]
+    for name, alignments in (("identity", 0), ("affine", 2)):
+        out = tmp_path / name
+        for _ in range(2):  # the second time nothing is left to do
+            assert run(path, out, weights=name, uncertainty=True)[0] == 0
+            assert (network.loads, network.alignments) == (0, alignments)
+        assert not (out / "b_to_a" / "uncertainty.nii.gz").exists()
+        # The other one is another result.
+        with pytest.raises(InputError, match="--overwrite"):
+            run(path, out, weights={"identity": "affine", "affine": "identity"}[name])
+    moved = read(tmp_path / "identity" / "b_to_a" / "forward.nii.gz").map_points(point)
+    np.testing.assert_allclose(moved, point, atol=1e-4)
+    # The stand-in's two alignments differ by 1 mm.
+    moved = read(tmp_path / "affine" / "b_to_a" / "forward.nii.gz").map_points(point)
+    np.testing.assert_allclose(moved, point - (1, 0, 0), atol=1e-3)
 
 
 def test_a_foreign_table_is_refused(folder, tmp_path, network):

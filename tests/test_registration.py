@@ -158,7 +158,11 @@ def test_command(files, known, tmp_path, capsys):
     assert record["metrics"]["dice_before"] > 0.7
     assert record["metrics"]["dice_after"] < record["metrics"]["dice_before"] - 0.2
     assert record["files"] == {"moving": "moving.nii.gz", "fixed": "fixed.nii.gz"}
-    assert str(files) not in json.dumps(record)
+    described = record["images"]["moving"]
+    assert described["file"] == str(files / "moving.nii.gz")
+    assert described["shape"] == list(SHAPES[1])
+    # Who publishes the provenance does not publish folders.
+    assert str(files) not in json.dumps(record["provenance"])
     assert (out / "report.html").stat().st_size > 10_000
 
     # Nothing is overwritten without being told to.
@@ -243,7 +247,7 @@ def test_the_folder_is_looked_at_before_the_work(files, tmp_path, capsys, monkey
     def never(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr(registration, "align_brain", never)
+    monkeypatch.setattr(registration, "read_brain", never)
     (tmp_path / "mine.txt").write_text("precious")
     arguments = ["register", str(files / "moving.nii.gz"), str(files / "fixed.nii.gz")]
     assert main([*arguments, "-o", str(tmp_path)]) == 2

@@ -20,10 +20,11 @@ from pmrnet.batch_table import BatchTable
 from pmrnet.brain_files import BrainFiles
 from pmrnet.data.prepared import describe_inputs, without_paths
 from pmrnet.errors import InputError
-from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, register_pair, remember
+from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, key_of, register_pair, remember
 from pmrnet.pairs_csv import Pair, read_pairs
 from pmrnet.registration import DEFAULT_WEIGHTS
 from pmrnet.registration_files import check_folder
+from pmrnet.registration_method import load_method
 
 if TYPE_CHECKING:
     from pmrnet.refine import Refinement
@@ -78,20 +79,18 @@ def run_pairs(
     InputError
         Before any work: if the list, the weights or the folder cannot be used.
     """
-    from pmrnet import network_field
-
     if workers < 0:
         raise InputError(f"Workers: expected 0 or more, found {workers}; give how many processes.")
     out = Path(out).absolute()
     console = console or Console(file=sys.stderr)
     pairs = read_pairs(Path(pairs_csv))
     table = BatchTable(out / TABLE, [pair.name for pair in pairs])
-    model = network_field.load_field_model(weights)
+    model = load_method(weights, refine)
     remember(model)
     weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
     options = {"format": format, "uncertainty": uncertainty, "report": report}
     options["refine"] = None if refine is None else asdict(refine)
-    options["weights_sha256"] = model.description["sha256"]
+    options["weights_sha256"] = key_of(model)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
     jobs = _jobs(pairs, out, weights, refine, options)
     unfinished = []

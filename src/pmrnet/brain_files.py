@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pmrnet.aligned_brain import AlignedBrain, align_brain, read_brain
+from pmrnet.aligned_brain import AlignedBrain, align_image
+from pmrnet.brain_image import read_brain
 from pmrnet.data.affine import AffineSettings
 from pmrnet.data.alignment import align_to_template
 from pmrnet.data.prepared import describe_inputs, without_paths
@@ -69,8 +70,6 @@ def align_files(
         If the files cannot be used, no alignment is found or it cannot be kept.
     """
     settings = AffineSettings()
-    role = str(files.image)
-    _, _, brain = read_brain(files.image, files.mask, role)
-    record = align_to_template(kept / files.key, brain, files.checksums, settings)
-    matrix = np.array(record["template_to_subject"])
-    return align_brain(files.image, files.mask, role, shape, settings, matrix)
+    source = read_brain(files.image, files.mask, str(files.image))
+    record = align_to_template(kept / files.key, source.brain, files.checksums, settings)
+    return align_image(source, shape, np.array(record["template_to_subject"]))

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from pmrnet import __version__
-from pmrnet.commands import batch, calibration, data, figures, registration, tables
+from pmrnet.commands import batch, calibration, data, figures, registration, report, tables
 from pmrnet.errors import InputError
 from pmrnet.terminal import silence_tensorflow
 
@@ -17,7 +17,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pmrnet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (registration, batch, calibration, data, tables, figures):
+    for group in (registration, report, batch, calibration, data, tables, figures):
         group.add_to(commands)
     return parser
 

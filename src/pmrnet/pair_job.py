@@ -11,11 +11,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pmrnet.aligned_brain import AlignedBrain
+from pmrnet.aligned_brain import AlignedBrain, place_image
 from pmrnet.brain_files import BrainFiles, align_files
+from pmrnet.brain_image import read_brain
 from pmrnet.errors import InputError
 from pmrnet.pairs_csv import Pair
 from pmrnet.registration import register_aligned
+from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
 
 if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
@@ -26,7 +28,7 @@ ALIGNMENTS = ".alignments"
 
 # A worker of Dask may have several threads, and neither Keras nor SimpleITK's settings allow them.
 _one_at_a_time = Lock()
-_models: dict[str, FieldModel] = {}
+_models: dict[str, FieldModel | AlignmentOnly] = {}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
     with _one_at_a_time:
         started = time.perf_counter()
         kept = job.folder.parent / ALIGNMENTS
-        moving, fixed = _aligned(job.moving, kept), _aligned(job.fixed, kept)
+        moving, fixed = (
+            _placed(files) if job.weights == IDENTITY else _aligned(files, kept)
+            for files in (job.moving, job.fixed)
+        )
         seconds = {"affine": time.perf_counter() - started}
         model = _model(job.weights, job.identity["weights_sha256"])
         register_aligned(moving, fixed, model, job.refine, seconds).save(
@@ -104,18 +109,25 @@ def _aligned(files: BrainFiles, kept: Path) -> AlignedBrain:
     return align_files(files, kept)
 
 
-def remember(model: FieldModel) -> None:
+def _placed(files: BrainFiles) -> AlignedBrain:
+    return place_image(read_brain(files.image, files.mask, str(files.image)))
+
+
+def key_of(model: FieldModel | AlignmentOnly) -> str:
+    """What tells a network from others: the checksum of its weights, or its name without any."""
+    return model.description["sha256"] or model.description["network"]["type"]
+
+
+def remember(model: FieldModel | AlignmentOnly) -> None:
     """Take this network for the pairs that this process registers with its weights."""
     _models.clear()
-    _models[model.description["sha256"]] = model
+    _models[key_of(model)] = model
 
 
-def _model(weights: str, sha256: str) -> FieldModel:
+def _model(weights: str, sha256: str) -> FieldModel | AlignmentOnly:
     """The network of this process, compiled once."""
-    from pmrnet import network_field
-
     if sha256 not in _models:
-        remember(network_field.load_field_model(weights))
+        remember(load_method(weights))
     if sha256 not in _models:
         raise InputError(
             f"{weights}: expected the weights {sha256[:12]}... that the batch began with, found "

@@ -9,6 +9,7 @@ r.save("out")
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
-from pmrnet.aligned_brain import AlignedBrain, Image, align_brain
+from pmrnet.aligned_brain import AlignedBrain, align_image, place_image
+from pmrnet.brain_image import Image, read_brain
 from pmrnet.composition import native_displacement
+from pmrnet.registration_method import IDENTITY, AlignmentOnly, NoField, load_method
 from pmrnet.transforms import AffineTransform, DenseTransform, apply_to_image, jacobian_determinant
 from pmrnet.weights.temperature import choose_temperature
 
@@ -42,7 +45,7 @@ class Registration:
     fixed, moving
         The two brains and their alignment to the network grid.
     field
-        Velocity and displacement on the network grid.
+        Velocity and displacement on the network grid; none where the alignment is all.
     weights
         Description of the weights: name, SHA-256, training.
     seconds
@@ -55,7 +58,7 @@ class Registration:
 
     fixed: AlignedBrain
     moving: AlignedBrain
-    field: NetworkField
+    field: NetworkField | NoField
     weights: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
     refinement: dict[str, Any] | None = None
@@ -98,8 +101,13 @@ class Registration:
         return apply_to_image(self.inverse, self.fixed.image, self.moving.image)
 
     @cached_property
-    def uncertainty(self) -> nib.Nifti1Image:
-        """Standard deviation of the displacement, mm, on the fixed grid; see `network_field`."""
+    def uncertainty(self) -> nib.Nifti1Image | None:
+        """Standard deviation of the displacement, mm, on the fixed grid; see `network_field`.
+
+        None where there is no network.
+        """
+        if self.field.displacement is None:
+            return None
         options = {} if self.temperature == 1 else {"temperature": self.temperature}
         deviation = self.fixed.on_native_grid(self.field.standard_deviation(**options))
         return nib.Nifti1Image(deviation, self.fixed.brain.affine)
@@ -140,6 +148,7 @@ def register(
     weights: str | PathLike = DEFAULT_WEIGHTS,
     refine: Refinement | None = None,
     temperature: float | str | None = None,
+    strip: bool = False,
 ) -> Registration:
     """Register two T1 brains.
 
@@ -155,7 +164,8 @@ def register(
     moving_mask, fixed_mask
         Brain masks on the grids of their images.
     weights
-        Name of shipped weights, or path of a weights JSON.
+        Name of shipped weights, or path of a weights JSON. Without a network: ``affine``, the
+        affine alignment alone, or ``identity``, the places that the headers say.
     refine
         Settings with which the network's answer is optimised for this pair, which takes some
         seconds; None takes the answer as it is. See `pmrnet.refine.Refinement`.
@@ -163,6 +173,9 @@ def register(
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the
         fitted one where there is one, else 1. Nothing but the uncertainty depends on it.
+    strip
+        Let SynthStrip, HD-BET or BET, whichever is on the PATH, find the brain in an image that
+        looks like a whole head and has no mask; such an image is refused otherwise.
 
     Returns
     -------
@@ -179,27 +192,23 @@ def register(
     >>> r = pmrnet.register("moving.nii.gz", "fixed.nii.gz")  # doctest: +SKIP
     >>> r.save("out")  # doctest: +SKIP
     """
-    from pmrnet.network_field import load_field_model
-
     started = time.perf_counter()
-    aligned = [
-        align_brain(image, mask, role)
-        for image, mask, role in (
-            (moving, moving_mask, "moving image"),
-            (fixed, fixed_mask, "fixed image"),
-        )
-    ]
-    seconds = {"affine": time.perf_counter() - started}
-    started = time.perf_counter()
-    model = load_field_model(weights)
-    seconds["load"] = time.perf_counter() - started
+    given = ((moving, moving_mask, "moving image"), (fixed, fixed_mask, "fixed image"))
+    sources = [read_brain(*one, strip=strip) for one in given]
+    align = place_image if str(weights) == IDENTITY else align_image
+    # Aligning is the work of libraries that leave Python to the loading of others meanwhile.
+    with ThreadPoolExecutor(max_workers=len(sources)) as pool:
+        aligning = [pool.submit(align, source) for source in sources]
+        model = load_method(weights, refine)
+        aligned = [brain.result() for brain in aligning]
+    seconds = {"align_and_load": time.perf_counter() - started}
     return register_aligned(*aligned, model, refine, seconds, temperature)
 
 
 def register_aligned(
     moving: AlignedBrain,
     fixed: AlignedBrain,
-    model: FieldModel,
+    model: FieldModel | AlignmentOnly,
     refine: Refinement | None = None,
     seconds: Mapping[str, float] | None = None,
     temperature: float | str | None = None,
@@ -209,9 +218,9 @@ def register_aligned(
     Parameters
     ----------
     moving, fixed
-        From `pmrnet.aligned_brain.align_brain`.
+        From `pmrnet.aligned_brain.align_image`.
     model
-        From `pmrnet.network_field.load_field_model`.
+        From `pmrnet.registration_method.load_method`.
     refine, temperature
         As in `register`.
     seconds

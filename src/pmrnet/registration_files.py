@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
-import numpy as np
 
-from pmrnet.data.volume import load_labels
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.label_warp import compact_labels
-from pmrnet.metrics import dice_per_label
+from pmrnet.image_files import write_image
+from pmrnet.image_record import describe_image, mask_name
 from pmrnet.provenance import collect
-from pmrnet.report import (
-    ReportContent,
-    display_grid,
-    measure,
-    quality_warnings,
-    to_display_grid,
-    write_report,
-)
-from pmrnet.transforms import DenseTransform, apply_to_image, jacobian_determinant, write
+from pmrnet.registration_labels import dice_of, move_labels, read_labels
+from pmrnet.registration_report import NativeResult, report_content
+from pmrnet.report import measure, write_report
+from pmrnet.transforms import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pmrnet.registration import Registration
 
+#: the record of a registration, by which its folder is known, and its report
+RECORD, REPORT = "metrics.json", "report.html"
 #: the ending of each transform format's dense and affine files
 _ENDINGS = {
     "itk": (".nii.gz", ".mat"),
@@ -62,7 +58,8 @@ def save(
     folder
         Made if it is not there. It holds `moved.nii.gz`, `moved_back.nii.gz`, `forward` and
         `inverse` transforms, `affine`, `jacobian.nii.gz`, `uncertainty.nii.gz`, `metrics.json`,
-        `report.html` and, if moving labels are given, `moved_labels.nii.gz`.
+        `report.html` and, if moving labels are given, `moved_labels.nii.gz`; of a head whose skull
+        a tool has stripped, `moving_mask.nii.gz` or `fixed_mask.nii.gz`.
     format
         Of the transforms: see `pmrnet.transforms.FORMATS`. ITK's is read by ANTs and 3D Slicer.
     moving_labels, fixed_labels
@@ -91,38 +88,76 @@ def save(
         )
     dense, affine = _ENDINGS[format]
     fixed, moving = registration.fixed, registration.moving
-    labels = _labels(registration, moving_labels, fixed_labels)
-    with _new_folder(Path(folder), overwrite) as new:
-        for name, image in (
-            ("moved", registration.moved),
-            ("moved_back", registration.moved_back),
-            ("jacobian", registration.jacobian),
-            *([("uncertainty", registration.uncertainty)] if uncertainty else []),
-            *([("moved_labels", labels["moved"])] if "moved" in labels else []),
-        ):
-            nib.save(image, new / f"{name}.nii.gz")
-        images = {"fixed": fixed.brain, "moving": moving.brain}
-        write(registration.forward, new / f"forward{dense}", format, **images)
-        swapped = {"fixed": moving.brain, "moving": fixed.brain}
-        write(registration.inverse, new / f"inverse{dense}", format, **swapped)
+    labels = {
+        role: read_labels(path, role, aligned.brain)
+        for role, path, aligned in (
+            ("moving", moving_labels, moving),
+            ("fixed", fixed_labels, fixed),
+        )
+    }
+    images = {"fixed": fixed.brain, "moving": moving.brain}
+    swapped = {"fixed": moving.brain, "moving": fixed.brain}
+    with _new_folder(Path(folder), overwrite) as new, _Writing(new) as writing:
+        # The largest first: they are compressed while the others are computed.
+        writing.add(write, registration.forward, new / f"forward{dense}", format, **images)
+        writing.add(write, registration.inverse, new / f"inverse{dense}", format, **swapped)
         kind = "itk" if format == "voxel" else format
-        write(registration.affine, new / f"affine{affine}", kind, **images)
-        content = _content(registration, labels, uncertainty)
-        metrics = {**measure(content), **_native_metrics(registration, labels)}
+        writing.add(write, registration.affine, new / f"affine{affine}", kind, **images)
+        result = _native_result(registration, labels, uncertainty)
+        writing.image("uncertainty", result.uncertainty)
+        writing.image("moved_labels", result.labels.get("moved"))
+        for name in ("jacobian", "moved", "moved_back"):
+            writing.image(name, getattr(registration, name))
+        for role, aligned in (("moving", moving), ("fixed", fixed)):
+            if aligned.source.stripped is not None:
+                mask = aligned.source.stripped.mask
+                writing.image(mask_name(role), nib.Nifti1Image(mask.data, mask.affine))
+        content = report_content(result)
         record = {
-            "metrics": metrics,
+            "metrics": {**measure(content), **result.metrics},
             "warnings": list(content.warnings),
             "seconds": {key: round(value, 2) for key, value in registration.seconds.items()},
             **({"refinement": registration.refinement} if registration.refinement else {}),
-            **({"temperature": registration.temperature} if uncertainty else {}),
-            "files": _names(registration),
+            **({"temperature": registration.temperature} if result.uncertainty else {}),
+            "files": dict(result.names),
+            "images": {
+                "moving": describe_image(moving.source, "moving"),
+                "fixed": describe_image(fixed.source, "fixed"),
+            },
             "provenance": _provenance(registration),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
-        atomic_write_text(new / "metrics.json", json.dumps(record, indent=1) + "\n")
+        atomic_write_text(new / RECORD, json.dumps(record, indent=1) + "\n")
         if report:
-            write_report(new / "report.html", content)
+            write_report(new / REPORT, content)
     return Path(folder)
+
+
+class _Writing:
+    """Files written by threads of their own: compressing them leaves Python to the others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._pool = folder, ThreadPoolExecutor(max_workers=2)
+        self._writes: list[Future] = []
+
+    def add(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        """Call a function that writes."""
+        self._writes.append(self._pool.submit(function, *arguments, **options))
+
+    def image(self, name: str, image: nib.Nifti1Image | None) -> None:
+        """Write an image, if there is one."""
+        if image is not None:
+            self.add(write_image, self._folder / f"{name}.nii.gz", image)
+
+    def __enter__(self) -> _Writing:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        """Wait for all files; what failed first is raised, if nothing was before."""
+        self._pool.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for written in self._writes:
+                written.result()
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
@@ -135,7 +170,7 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the results, found a file; rename it.")
-    ours = (folder / "metrics.json").is_file()
+    ours = (folder / RECORD).is_file()
     if folder.is_dir() and any(folder.iterdir()) and not (ours and overwrite):
         found = "the results of another registration" if ours else "other files"
         advice = "give another, or say --overwrite" if ours else "give another"
@@ -165,113 +200,38 @@ def _new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
         raise
 
 
-def _labels(
-    registration: Registration, moving: Path | None, fixed: Path | None
-) -> dict[str, nib.Nifti1Image]:
-    """Label maps on the fixed grid: fixed, moving by the affine alone, and moved."""
-    result = {}
-    for role, path, brain in (
-        ("moving", moving, registration.moving.brain),
-        ("fixed", fixed, registration.fixed.brain),
-    ):
-        if path is None:
-            continue
-        volume = load_labels(path)
-        if volume.shape != brain.shape or not np.allclose(volume.affine, brain.affine, atol=1e-3):
-            raise InputError(
-                f"{path}: expected labels on the grid of the {role} image, {brain.shape}, found "
-                f"{volume.shape} or another affine; resample them to it."
-            )
-        result[role] = nib.Nifti1Image(compact_labels(volume.data), brain.affine)
-    if "moving" in result:
-        given = result.pop("moving")
-        result["moved"] = apply_to_image(
-            registration.forward, given, registration.fixed.image, order=0
-        )
-        result["before"] = apply_to_image(
-            registration.affine, given, registration.fixed.image, order=0
-        )
-    return result
-
-
-def _content(
-    registration: Registration, labels: dict[str, nib.Nifti1Image], uncertainty: bool
-) -> ReportContent:
-    """Bring everything to the report's grid."""
+def _native_result(
+    registration: Registration,
+    labels: Mapping[str, nib.Nifti1Image | None],
+    uncertainty: bool,
+) -> NativeResult:
     fixed, moving = registration.fixed, registration.moving
-    brain = nib.Nifti1Image(fixed.brain.data, fixed.brain.affine)
-    grid = display_grid(brain)
-
-    def shown(image: nib.spatialimages.SpatialImage, **options: Any) -> np.ndarray:
-        return to_display_grid(image, grid, **options)
-
-    moving_brain = nib.Nifti1Image(moving.brain.data, moving.brain.affine)
-    before = apply_to_image(registration.affine, moving_brain, brain)
-    after = apply_to_image(registration.forward, moving_brain, brain)
-    beyond = deformation(registration)
-    displacement = shown(nib.Nifti1Image(beyond.displacement, beyond.affine), fill=None)
-    determinant = shown(nib.Nifti1Image(jacobian_determinant(beyond), beyond.affine), fill=1.0)
-    arrays = {
-        "fixed": shown(brain),
-        "moving": shown(before),
-        "moved": shown(after),
-        "displacement": displacement,
-        "jacobian": determinant,
+    moved = move_labels(**labels, **_maps(registration), reference=fixed.image)
+    metrics = {
+        "template_overlap_fixed": fixed.overlap,
+        "template_overlap_moving": moving.overlap,
+        **{f"round_trip_{key}": value for key, value in registration.round_trip_error.items()},
+        **dice_of(moved),
     }
-    warnings = quality_warnings(**arrays, spacing=np.linalg.norm(grid.affine[:3, :3], axis=0))
-    names = {"fixed_labels": "fixed", "moving_labels": "before", "moved_labels": "moved"}
-    return ReportContent(
-        **arrays,
-        affine=grid.affine,
-        fixed_name=Path(fixed.name).name,
-        moving_name=Path(moving.name).name,
-        uncertainty=shown(registration.uncertainty, fill=None) if uncertainty else None,
-        **{key: shown(labels[name], order=0) for key, name in names.items() if name in labels},
-        metrics=_native_metrics(registration, labels),
-        warnings=warnings,
+    names = {"moving": Path(moving.name).name, "fixed": Path(fixed.name).name}
+    return NativeResult(
+        fixed=fixed.brain,
+        moving=moving.brain,
+        **_maps(registration),
+        uncertainty=registration.uncertainty if uncertainty else None,
+        labels=moved,
+        names=names,
+        metrics={k: round(float(value), 6) for k, value in metrics.items() if value is not None},
         provenance={
             **_provenance(registration),
-            "files": _names(registration),
+            "files": names,
             "seconds": round(sum(registration.seconds.values()), 1),
         },
     )
 
 
-def deformation(registration: Registration) -> DenseTransform:
-    """What the forward transform does beyond its affine part, in the fixed space, RAS mm.
-
-    x -> affine^-1 (forward(x)): so that its Jacobian does not count a difference of size.
-    """
-    forward, matrix = registration.forward, registration.affine.inverse().matrix
-    grid = np.indices(forward.shape).reshape(3, -1).T
-    points = nib.affines.apply_affine(forward.affine, grid)
-    moved = points + forward.displacement.reshape(-1, 3)
-    u = (nib.affines.apply_affine(matrix, moved) - points).astype(np.float32)
-    return DenseTransform(u.reshape(*forward.shape, 3), forward.affine)
-
-
-def _native_metrics(
-    registration: Registration, labels: dict[str, nib.Nifti1Image]
-) -> dict[str, float]:
-    trip = registration.round_trip_error
-    metrics = {
-        "template_overlap_fixed": registration.fixed.overlap,
-        "template_overlap_moving": registration.moving.overlap,
-        **{f"round_trip_{key}": value for key, value in trip.items()},
-    }
-    if {"fixed", "moved"} <= labels.keys():
-        target = np.asarray(labels["fixed"].dataobj)
-        ids = [int(i) for i in np.unique(target) if i]
-        for name in ("before", "moved"):
-            dice = dice_per_label(np.asarray(labels[name].dataobj), target, ids)
-            key = "dice_before" if name == "before" else "dice_after"
-            metrics[key] = float(np.nanmean(list(dice.values())))
-    return {key: round(float(value), 6) for key, value in metrics.items()}
-
-
-def _names(registration: Registration) -> dict[str, str]:
-    pair = {"moving": registration.moving, "fixed": registration.fixed}
-    return {role: Path(brain.name).name for role, brain in pair.items()}
+def _maps(registration: Registration) -> dict[str, Any]:
+    return {"forward": registration.forward, "affine": registration.affine}
 
 
 def _provenance(registration: Registration) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pmrnet.commands.registration import WEIGHTS
+
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
 
@@ -43,7 +45,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
     batch.add_argument("--workers", type=int, default=0, help="processes on this machine (0: none)")
     batch.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs")
-    batch.add_argument("--weights", help="shipped name or JSON file")
+    batch.add_argument("--weights", help=WEIGHTS)
     batch.add_argument(
         "--refine",
         nargs="?",

@@ -17,6 +17,12 @@ _CHAIN = (
 )
 
 
+WEIGHTS = (
+    "shipped name or JSON file; or `affine`, the affine alignment alone, or `identity`, the places "
+    "that the headers say"
+)
+
+
 def add_to(commands: argparse._SubParsersAction) -> None:
     """Add these commands to the parser."""
     register = _add(commands, "register", "register two brains, in native space", _register)
@@ -26,7 +32,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for role in ("moving", "fixed"):
         register.add_argument(f"--{role}-mask", type=Path, help="brain mask, if not stripped")
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
-    register.add_argument("--weights", help="shipped name or JSON file")
+    register.add_argument(
+        "--strip",
+        action="store_true",
+        help="strip whole heads without a mask by SynthStrip, HD-BET or BET, if installed",
+    )
+    register.add_argument("--weights", help=WEIGHTS)
     register.add_argument(
         "--refine",
         nargs="?",
@@ -99,6 +110,7 @@ def _register(options: argparse.Namespace) -> None:
         weights=options.weights or DEFAULT_WEIGHTS,
         refine=refinement,
         temperature=temperature,
+        strip=options.strip,
     )
     out = registration.save(
         options.out,

@@ -15,8 +15,12 @@ LARGEST_BRAIN_LITRES = 2.5
 # For heads of children in a narrow field of view: a brain cropped to its edges fills half of it.
 LARGEST_FRACTION = 0.6
 
+#: what strips skulls, for messages
+STRIPPERS = "SynthStrip (mri_synthstrip), HD-BET, ANTs' brain extraction or FSL's BET"
+_ADVICE = f"strip it with {STRIPPERS}, or name its brain mask under `mask:`."
 
-def refuse_whole_head(path: Path, image: Volume) -> None:
+
+def refuse_whole_head(path: Path, image: Volume, advice: str = _ADVICE) -> None:
     """Refuse an image in which too much is not 0 for a brain alone.
 
     Parameters
@@ -25,6 +29,8 @@ def refuse_whole_head(path: Path, image: Volume) -> None:
         The image's file, for the message.
     image
         Image that should be zero outside the brain.
+    advice
+        End of the message: what to do.
 
     Raises
     ------
@@ -32,12 +38,17 @@ def refuse_whole_head(path: Path, image: Volume) -> None:
         If more than `LARGEST_BRAIN_LITRES` or more than `LARGEST_FRACTION` of the grid is not 0.
     """
     litres, fraction = extent(image)
-    if litres > LARGEST_BRAIN_LITRES or fraction > LARGEST_FRACTION:
+    if is_whole_head(image):
         raise InputError(
             f"{path}: expected a skull-stripped brain that is 0 outside, found {litres:.1f} litres "
-            f"({fraction:.0%} of the image) that are not 0, as in a whole head; strip it with "
-            "SynthStrip (mri_synthstrip), HD-BET or BET, or name its brain mask under `mask:`."
+            f"({fraction:.0%} of the image) that are not 0, as in a whole head; {advice}"
         )
+
+
+def is_whole_head(image: Volume) -> bool:
+    """Whether more of the image is not 0 than a brain alone takes."""
+    litres, fraction = extent(image)
+    return litres > LARGEST_BRAIN_LITRES or fraction > LARGEST_FRACTION
 
 
 def extent(image: Volume) -> tuple[float, float]:

@@ -1,0 +1,126 @@
+"""A brain as it is given: read, checked, and cut out by its mask or by a tool for that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
+from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
+from pmrnet.data.volume import Volume, load_image
+from pmrnet.data.whole_head import STRIPPERS, is_whole_head, refuse_whole_head
+from pmrnet.errors import InputError
+from pmrnet.image_files import open_image
+
+Image = str | os.PathLike | nib.spatialimages.SpatialImage | Sequence[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BrainImage:
+    """An image and the brain in it.
+
+    Attributes
+    ----------
+    name
+        File name, or what it is in the registration.
+    image
+        The whole image as given, for writing results with its type, header and space.
+    brain
+        The same grid, zero outside the brain.
+    mask_name
+        File name of the mask, or what it is; None without one.
+    stripped
+        The mask that a tool made, and which; None if none was needed.
+    """
+
+    name: str
+    image: nib.spatialimages.SpatialImage
+    brain: Volume
+    mask_name: str | None = None
+    stripped: SkullStrip | None = None
+
+
+def read_brain(given: Image, mask: Image | None, role: str, strip: bool = False) -> BrainImage:
+    """Read an image and cut the brain out.
+
+    Parameters
+    ----------
+    given
+        Path, nibabel image, or pair (array, 4x4 voxel-to-RAS affine).
+    mask
+        Brain mask on the same grid; without one the image must be skull-stripped.
+    role
+        What the image is, for messages, such as ``fixed image``.
+    strip
+        Let an installed tool strip the image if it looks like a whole head.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or there is no mask, it looks like a whole head and is not to
+        be stripped or cannot be.
+    """
+    name, image, whole = _read(given, role)
+    if mask is not None:
+        mask_name, _, volume = _read(mask, f"mask of the {role}")
+        check_same_grid(Path(mask_name), volume, Path(name), whole)
+        brain = replace(whole, data=np.where(volume.data > 0, whole.data, 0))
+        return BrainImage(name, image, brain, mask_name)
+    if strip and is_whole_head(whole):
+        stripped = strip_skull(whole, name)
+        brain = replace(whole, data=np.where(stripped.mask.data > 0, whole.data, 0))
+        return BrainImage(name, image, brain, stripped=stripped)
+    refuse_whole_head(Path(name), whole, _advice())
+    return BrainImage(name, image, whole)
+
+
+def _advice() -> str:
+    tool = installed_tool()
+    here = "" if tool is None else f"say --strip (in Python strip=True) to run {tool}, found here, "
+    return f"{here}{'or ' if here else ''}strip it with {STRIPPERS}, or give its brain mask."
+
+
+def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage, Volume]:
+    """Name for messages, the image as given, and its checked values."""
+    if isinstance(given, str | os.PathLike):
+        volume = load_image(given)
+        name = os.fspath(given)
+        return name, open_image(name), volume
+    if isinstance(given, nib.spatialimages.SpatialImage):
+        data, affine = np.asarray(given.dataobj), given.affine
+        image = given
+    else:
+        try:
+            data, affine = given
+            data = np.asarray(data)
+            image = nib.Nifti1Image(data, check_affine(affine, role), dtype=data.dtype)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{role}: expected a path, a nibabel image or a pair (array, 4x4 affine), found "
+                f"{type(given).__name__}; give one of these."
+            ) from error
+    data = np.asarray(data)
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim != 3 or data.dtype.kind not in "biuf" or min(data.shape) < 2:
+        raise InputError(
+            f"{role}: expected a 3-D image of real numbers, found the shape {data.shape}, type "
+            f"{data.dtype}; extract a single scalar volume."
+        )
+    if not np.isfinite(data).all() or data.min() == data.max():
+        raise InputError(
+            f"{role}: expected finite values with contrast, found "
+            f"{'NaN or infinity' if not np.isfinite(data).all() else 'one value everywhere'}; "
+            "correct the image."
+        )
+    matrix = check_affine(affine, role)
+    check_voxel_size(np.linalg.norm(matrix[:3, :3], axis=0), role)
+    return role, image, Volume(np.ascontiguousarray(data, np.float32), matrix)

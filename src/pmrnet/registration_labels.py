@@ -1,0 +1,103 @@
+"""Label maps of a registration: moved by nearest neighbour, and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from pmrnet.data.volume import Volume, load_labels
+from pmrnet.errors import InputError
+from pmrnet.image_files import open_image
+from pmrnet.label_warp import compact_labels
+from pmrnet.metrics import dice_per_label
+from pmrnet.transforms import apply_to_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pmrnet.transforms import Transform
+    from pmrnet.transforms.transform import Grid
+
+
+def read_labels(path: Path | None, role: str, brain: Volume) -> nib.Nifti1Image | None:
+    """Read the label map of an image; None of None.
+
+    Its type is the file's, or the smallest integer type that holds it where that is none.
+
+    Parameters
+    ----------
+    path
+        Label map on the grid of the image.
+    role
+        ``moving`` or ``fixed``, for messages.
+    brain
+        The image.
+
+    Raises
+    ------
+    InputError
+        If it is no label map, or on another grid.
+    """
+    if path is None:
+        return None
+    volume = load_labels(path)
+    if volume.shape != brain.shape or not np.allclose(volume.affine, brain.affine, atol=1e-3):
+        raise InputError(
+            f"{path}: expected labels on the grid of the {role} image, {brain.shape}, found "
+            f"{volume.shape} or another affine; resample them to it."
+        )
+    stored = open_image(path).get_data_dtype()
+    data = compact_labels(volume.data)
+    kept = stored.kind in "iu" and volume.data.max() <= np.iinfo(stored).max
+    # 64 bits are refused by nibabel if they are not asked for, and by others anyway.
+    if kept and stored.itemsize <= 4:
+        data = data.astype(stored.newbyteorder("="))
+    return nib.Nifti1Image(data, brain.affine)
+
+
+def move_labels(
+    moving: nib.Nifti1Image | None,
+    fixed: nib.Nifti1Image | None,
+    forward: Transform,
+    affine: Transform,
+    reference: Grid,
+) -> dict[str, nib.Nifti1Image]:
+    """Label maps on the fixed grid.
+
+    Parameters
+    ----------
+    moving, fixed
+        From `read_labels`; there may be neither.
+    forward, affine
+        Transform from fixed to moving space, and its affine part.
+    reference
+        Fixed image.
+
+    Returns
+    -------
+    dict
+        ``fixed``, and of the moving ones ``before``, by the affine part alone, and ``moved``, as
+        far as they were given.
+    """
+    result = {} if fixed is None else {"fixed": fixed}
+    if moving is not None:
+        result["moved"] = apply_to_image(forward, moving, reference, order=0)
+        result["before"] = apply_to_image(affine, moving, reference, order=0)
+    return result
+
+
+def dice_of(labels: Mapping[str, nib.Nifti1Image]) -> dict[str, float]:
+    """Mean Dice over the fixed labels, ``dice_before`` and ``dice_after``; nothing without both."""
+    if not {"fixed", "moved"} <= labels.keys():
+        return {}
+    target = np.asarray(labels["fixed"].dataobj)
+    ids = [int(i) for i in np.unique(target) if i]
+    return {
+        key: float(
+            np.nanmean(list(dice_per_label(np.asarray(labels[name].dataobj), target, ids).values()))
+        )
+        for key, name in (("dice_before", "before"), ("dice_after", "moved"))
+    }

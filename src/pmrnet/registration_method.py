@@ -1,0 +1,81 @@
+"""What finds the deformation: a network with its weights, or nothing beyond an alignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from pmrnet.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pmrnet.network_field import FieldModel
+    from pmrnet.refine import Refinement
+
+#: reserved among the names of weights: registration by the headers alone, or by the affine
+#: alignment too, and in both without a network
+IDENTITY, AFFINE = "identity", "affine"
+
+
+@dataclass(frozen=True)
+class NoField:
+    """Stands for `pmrnet.network_field.NetworkField` where there is no deformation to find."""
+
+    displacement: None = None
+    inverse_displacement: None = None
+    velocity: None = None
+    refinement: None = None
+
+
+class AlignmentOnly:
+    """Stands for `pmrnet.network_field.FieldModel` where the alignment is all.
+
+    Parameters
+    ----------
+    name
+        `IDENTITY` or `AFFINE`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.description: dict[str, Any] = {
+            "network": {"type": name},
+            "spacing": None,
+            "weights": None,
+            "sha256": None,
+        }
+
+    def field(self, moving: NDArray, fixed: NDArray) -> NoField:
+        """No deformation, whatever the images."""
+        return NoField()
+
+
+def load_method(
+    weights: str | PathLike, refine: Refinement | None = None
+) -> FieldModel | AlignmentOnly:
+    """Load what finds the deformation.
+
+    Parameters
+    ----------
+    weights
+        Name of shipped weights, path of a weights JSON, `IDENTITY` or `AFFINE`.
+    refine
+        Whether and how its answer is to be refined, for the check.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights, they are not of a network that finds a velocity, or there is
+        nothing to refine.
+    """
+    if str(weights) in (IDENTITY, AFFINE):
+        if refine is not None:
+            raise InputError(
+                f"Refinement: expected a network's weights to start from, found {weights}; leave "
+                "the refinement out, or name other weights."
+            )
+        return AlignmentOnly(str(weights))
+    from pmrnet import network_field
+
+    return network_field.load_field_model(weights)

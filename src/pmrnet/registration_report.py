@@ -1,0 +1,139 @@
+"""From a registration in native space to what its report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from pmrnet.data.volume import Volume
+from pmrnet.report import (
+    DisplayGrid,
+    ReportContent,
+    display_grid,
+    quality_warnings,
+    to_display_grid,
+)
+from pmrnet.transforms import (
+    AffineTransform,
+    DenseTransform,
+    apply_to_image,
+    jacobian_determinant,
+)
+
+if TYPE_CHECKING:
+    from pmrnet.transforms.transform import Grid
+
+# Voxels beyond the report's grid that its values may depend on, in units of a coarser grid's
+# smoothing or of one voxel: interpolation, differences, and the tails of the smoothing.
+_REACH = 3
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NativeResult:
+    """A registration in native space, from memory or from its folder.
+
+    Attributes
+    ----------
+    fixed, moving
+        The brains, zero outside.
+    forward, affine
+        Transform from fixed to moving space and its affine part; RAS mm.
+    uncertainty
+        Standard deviation of the displacement in mm on the fixed grid; None if there is none.
+    labels
+        From `pmrnet.registration_labels.move_labels`.
+    names
+        File names of the images by their roles.
+    metrics
+        Numbers that are measured in native space.
+    provenance
+        Where it comes from.
+    """
+
+    fixed: Volume
+    moving: Volume
+    forward: DenseTransform
+    affine: AffineTransform
+    uncertainty: Grid | None
+    names: Mapping[str, str]
+    labels: Mapping[str, nib.Nifti1Image] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report_content(result: NativeResult) -> ReportContent:
+    """Bring everything to the report's grid."""
+    grid = display_grid(result.fixed)
+
+    def shown(image: Grid, **options: Any) -> NDArray:
+        return to_display_grid(image, grid, **options)
+
+    # What the report does not show is not computed: most of a native grid is air.
+    part = _covering(grid, result.fixed)
+    here = Volume(result.fixed.data[part], _shifted(result.fixed.affine, part))
+    forward = DenseTransform(result.forward.displacement[part], here.affine)
+    beyond = _beyond_affine(forward, result.affine)
+    arrays = {
+        "fixed": shown(result.fixed),
+        "moving": shown(apply_to_image(result.affine, result.moving, here)),
+        "moved": shown(apply_to_image(forward, result.moving, here)),
+        "displacement": shown(nib.Nifti1Image(beyond.displacement, here.affine), fill=None),
+        "jacobian": shown(nib.Nifti1Image(jacobian_determinant(beyond), here.affine), fill=1.0),
+    }
+    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    labels = {"fixed_labels": "fixed", "moving_labels": "before", "moved_labels": "moved"}
+    return ReportContent(
+        **arrays,
+        affine=grid.affine,
+        fixed_name=Path(result.names["fixed"]).name,
+        moving_name=Path(result.names["moving"]).name,
+        uncertainty=None if result.uncertainty is None else shown(result.uncertainty, fill=None),
+        **{
+            key: shown(result.labels[name], order=0)
+            for key, name in labels.items()
+            if name in result.labels
+        },
+        metrics=result.metrics,
+        warnings=quality_warnings(**arrays, spacing=spacing),
+        provenance=result.provenance,
+    )
+
+
+def _covering(grid: DisplayGrid, fixed: Volume) -> tuple[slice, slice, slice]:
+    """Part of the fixed grid that the report's values depend on."""
+    corners = list(product(*[(0, n - 1) for n in grid.shape]))
+    at = nib.affines.apply_affine(np.linalg.inv(fixed.affine) @ grid.affine, corners)
+    reach = np.ceil(_REACH * np.maximum(1, grid.affine[0, 0] / fixed.spacing))
+    low = np.floor(at.min(axis=0)) - reach
+    high = np.ceil(at.max(axis=0)) + reach + 1
+    ends = zip(np.maximum(low, 0), np.minimum(high, fixed.shape), strict=True)
+    return tuple(slice(int(start), int(stop)) for start, stop in ends)
+
+
+def _shifted(affine: NDArray, part: tuple[slice, slice, slice]) -> NDArray:
+    start = np.eye(4)
+    start[:3, 3] = [axis.start for axis in part]
+    return affine @ start
+
+
+def _beyond_affine(forward: DenseTransform, affine: AffineTransform) -> DenseTransform:
+    """What the forward transform does beyond its affine part, in the fixed space, RAS mm.
+
+    x -> affine^-1 (forward(x)): so that its Jacobian does not count a difference of size.
+    """
+    matrix = affine.inverse().matrix
+    linear = matrix @ forward.affine - forward.affine
+    axes = np.ogrid[tuple(slice(n) for n in forward.shape)]
+    components = np.empty((3, *forward.shape), np.float32)
+    for row, component in enumerate(components):
+        component[...] = linear[row, 3] + sum(linear[row, a] * axes[a] for a in range(3))
+        for column in range(3):
+            component += np.float32(matrix[row, column]) * forward.displacement[..., column]
+    return DenseTransform(np.moveaxis(components, 0, -1), forward.affine)

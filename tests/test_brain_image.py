@@ -1,0 +1,121 @@
+"""Images as they are given: masks, whole heads, and the tools that strip them."""
+
+import json
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pmrnet.brain_image import read_brain
+from pmrnet.cli import main
+from pmrnet.errors import InputError
+
+AFFINE = nib.affines.from_matvec(np.diag([-5.0, 6.0, 7.0]), (90, -110, -100))
+SHAPE = (38, 40, 32)
+BRAIN = np.zeros(SHAPE, bool)
+BRAIN[10:26, 12:30, 9:22] = True
+
+_TOOL = f"""#!{sys.executable}
+import sys
+import nibabel as nib
+import numpy as np
+
+if "--version" in sys.argv:
+    sys.exit("no such option")
+head = nib.load(sys.argv[sys.argv.index("-i") + 1])
+mask = np.zeros(head.shape, np.uint8)
+mask[10:26, 12:30, 9:22] = 1
+nib.save(nib.Nifti1Image(mask, head.affine), sys.argv[sys.argv.index("-m") + 1])
+"""
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """A PATH with nothing on it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("FREESURFER_HOME", raising=False)
+    return folder
+
+
+@pytest.fixture
+def tool(path):
+    program = path / "mri_synthstrip"
+    program.write_text(_TOOL)
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def head(tmp_path):
+    """Brighter in the brain, nowhere 0."""
+    data = np.random.default_rng(0).integers(20, 60, SHAPE) + 100 * BRAIN
+    nib.save(nib.Nifti1Image(data.astype(np.int16), AFFINE), tmp_path / "head.nii.gz")
+    return tmp_path / "head.nii.gz"
+
+
+@pytest.fixture
+def stripped(tmp_path, head):
+    image = nib.load(head)
+    data = np.where(BRAIN, np.asarray(image.dataobj), 0).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, AFFINE), tmp_path / "stripped.nii.gz")
+    return tmp_path / "stripped.nii.gz"
+
+
+def test_a_whole_head_is_refused_with_what_strips_it(head, path):
+    with pytest.raises(InputError) as caught:
+        read_brain(head, None, "moving image")
+    for words in ("whole head", "SynthStrip", "HD-BET", "ANTs", "BET", "give its brain mask"):
+        assert words in str(caught.value)
+    assert "--strip" not in str(caught.value)
+
+
+def test_and_with_the_tool_that_is_installed(head, tool):
+    with pytest.raises(InputError, match=r"say --strip .* to run mri_synthstrip, found here, or"):
+        read_brain(head, None, "moving image")
+
+
+def test_a_whole_head_is_stripped_if_that_is_wanted(head, tool):
+    found = read_brain(head, None, "moving image", strip=True)
+    np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
+    assert (found.stripped.tool, found.stripped.version) == ("mri_synthstrip", "unknown")
+    # Results are written with the whole image.
+    assert (np.asarray(found.image.dataobj) != 0).all()
+
+
+def test_what_needs_no_stripping_is_left_alone(head, stripped, path):
+    """There is no tool: it would be an error."""
+    assert read_brain(stripped, None, "moving image", strip=True).stripped is None
+    mask = nib.Nifti1Image(BRAIN.astype(np.uint8), AFFINE)
+    found = read_brain(head, mask, "moving image", strip=True)
+    assert found.stripped is None
+    assert found.mask_name == "mask of the moving image"
+    np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
+
+
+def test_to_strip_without_a_tool(head, path):
+    with pytest.raises(InputError, match=r"expected one of mri_synthstrip, .*on the PATH"):
+        read_brain(head, None, "moving image", strip=True)
+
+
+def test_command_records_the_tool_and_keeps_the_mask(head, stripped, tool, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["register", str(head), str(stripped), "-o", str(out), "--weights", "identity"]
+    assert main([*arguments, "--no-report"]) == 2
+    assert "say --strip" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*arguments, "--no-report", "--strip"]) == 0
+    images = json.loads((out / "metrics.json").read_text())["images"]
+    expected = {"tool": "mri_synthstrip", "version": "unknown", "mask": "moving_mask.nii.gz"}
+    assert images["moving"]["stripped"] == expected
+    assert "stripped" not in images["fixed"]
+    mask = nib.load(out / "moving_mask.nii.gz")
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), BRAIN)
+    np.testing.assert_array_equal(mask.affine, AFFINE)
+    assert not (out / "fixed_mask.nii.gz").exists()
+    # The report finds the brain by that mask again.
+    tool.unlink()
+    assert main(["report", str(out)]) == 0
+    assert (out / "report.html").stat().st_size > 10_000

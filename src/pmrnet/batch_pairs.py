@@ -111,10 +111,10 @@ def run_pairs(
                 _enter(table, job, future, console)
                 table.write()
                 progress.advance(task)
-    failed = table.count("failed", names)
+    failed, before = table.count("failed", names), len(names) - len(unfinished)
     console.print(
         f"{len(names) - failed} of {len(names)} pairs are done"
-        + (f", of them {len(names) - len(unfinished)} from before" if unfinished else "")
+        + (f", of them {before} from before" if 0 < before < len(names) else "")
         + (f"; {failed} failed" if failed else "")
     )
     return failed

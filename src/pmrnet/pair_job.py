@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: hidden folder of the brains' alignments, in the folder of the results
 ALIGNMENTS = ".alignments"
 
-# A worker of Dask may have several threads, and neither Keras nor SimpleITK's settings allow them.
+# A worker of Dask may have several threads, which Keras does not allow.
 _one_at_a_time = Lock()
 _models: dict[str, FieldModel | AlignmentOnly] = {}
 
@@ -77,10 +78,9 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
     with _one_at_a_time:
         started = time.perf_counter()
         kept = job.folder.parent / ALIGNMENTS
-        moving, fixed = (
-            _placed(files) if job.weights == IDENTITY else _aligned(files, kept)
-            for files in (job.moving, job.fixed)
-        )
+        align = _placed if job.weights == IDENTITY else partial(_aligned, kept=kept)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            moving, fixed = pool.map(align, (job.moving, job.fixed))
         seconds = {"affine": time.perf_counter() - started}
         model = _model(job.weights, job.identity["weights_sha256"])
         register_aligned(moving, fixed, model, job.refine, seconds).save(

@@ -24,6 +24,7 @@ from pmrnet.transforms import write
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pmrnet.data.volume import Volume
     from pmrnet.registration import Registration
 
 #: the record of a registration, by which its folder is known, and its report
@@ -98,13 +99,16 @@ def save(
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
     with _new_folder(Path(folder), overwrite) as new, _Writing(new) as writing:
-        # The largest first: they are compressed while the others are computed.
-        writing.add(write, registration.forward, new / f"forward{dense}", format, **images)
-        writing.add(write, registration.inverse, new / f"inverse{dense}", format, **swapped)
+        # The largest first: both are composed and compressed while others are computed.
+        for name, spaces in (("forward", images), ("inverse", swapped)):
+            writing.add(
+                _write_transform, registration, name, new / f"{name}{dense}", format, spaces
+            )
+        deviation = registration.uncertainty if uncertainty else None
+        writing.image("uncertainty", deviation)
         kind = "itk" if format == "voxel" else format
-        writing.add(write, registration.affine, new / f"affine{affine}", kind, **images)
-        result = _native_result(registration, labels, uncertainty)
-        writing.image("uncertainty", result.uncertainty)
+        _write_transform(registration, "affine", new / f"affine{affine}", kind, images)
+        result = _native_result(registration, labels, deviation)
         writing.image("moved_labels", result.labels.get("moved"))
         for name in ("jacobian", "moved", "moved_back"):
             writing.image(name, getattr(registration, name))
@@ -131,6 +135,12 @@ def save(
         if report:
             write_report(new / REPORT, content)
     return Path(folder)
+
+
+def _write_transform(
+    registration: Registration, name: str, path: Path, format: str, spaces: Mapping[str, Volume]
+) -> None:
+    write(getattr(registration, name), path, format, **spaces)
 
 
 class _Writing:
@@ -203,7 +213,7 @@ def _new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
 def _native_result(
     registration: Registration,
     labels: Mapping[str, nib.Nifti1Image | None],
-    uncertainty: bool,
+    uncertainty: nib.Nifti1Image | None,
 ) -> NativeResult:
     fixed, moving = registration.fixed, registration.moving
     moved = move_labels(**labels, **_maps(registration), reference=fixed.image)
@@ -218,7 +228,7 @@ def _native_result(
         fixed=fixed.brain,
         moving=moving.brain,
         **_maps(registration),
-        uncertainty=registration.uncertainty if uncertainty else None,
+        uncertainty=uncertainty,
         labels=moved,
         names=names,
         metrics={k: round(float(value), 6) for k, value in metrics.items() if value is not None},

@@ -58,9 +58,7 @@ def test_a_shift_moves_the_centre_of_mass(rng):
     shift = np.random.default_rng(3)
     shift.random()  # the mirror's
     wanted = Augmentation(translation_voxels=1.5).affine(shift)[1]
-    before, after = (
-        (np.indices(SHAPE) * x).sum((1, 2, 3)) / x.sum() for x in (image, shifted)
-    )
+    before, after = ((np.indices(SHAPE) * x).sum((1, 2, 3)) / x.sum() for x in (image, shifted))
     # Resampling at p + shift moves what is seen the other way; the mass at edges is blurred alike.
     np.testing.assert_allclose(after - before, -wanted, atol=0.1)
 

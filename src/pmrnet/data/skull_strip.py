@@ -75,9 +75,7 @@ def _bet(_: str) -> list[str]:
 
 #: by the program's name, the first one that is installed is used
 TOOLS: dict[str, _Tool] = {
-    "mri_synthstrip": _Tool(
-        _synthstrip, ("mask.nii.gz",), "FREESURFER_HOME", "build-stamp.txt"
-    ),
+    "mri_synthstrip": _Tool(_synthstrip, ("mask.nii.gz",), "FREESURFER_HOME", "build-stamp.txt"),
     "synthstrip": _Tool(_synthstrip, ("mask.nii.gz",)),
     "hd-bet": _Tool(_hd_bet, ("brain_bet.nii.gz", "brain_mask.nii.gz")),
     "bet": _Tool(_bet, ("brain_mask.nii.gz",), "FSLDIR", "etc/fslversion"),

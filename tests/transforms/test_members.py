@@ -14,7 +14,9 @@ from pmrnet.transforms import (
     jacobian_determinant,
     load_chain,
     load_member,
+    load_written_inverse,
     parse_member,
+    read,
     write,
 )
 
@@ -43,6 +45,26 @@ def test_folder_of_a_registration(rng, tmp_path, field):
     (tmp_path / "inverse.nii.gz").unlink()
     with pytest.raises(InputError, match="found no inverse transform in it"):
         load_chain([f"inverse:{tmp_path}"])
+
+
+def test_inverse_that_registrations_have_written(rng, tmp_path, field):
+    """Fields that are no inverses of each other: those on the disk are taken, none is computed."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for kind in ("forward", "inverse"):
+            other = smooth_field(rng, FIXED, field.affine)
+            write(other, tmp_path / name / f"{kind}.nii.gz")
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    points = rng.uniform(-5, 5, (20, 3))
+
+    def mapped(*names):
+        return Chain([read(tmp_path / name) for name in names]).map_points(points)
+
+    found = load_written_inverse([one, f"inverse:{two}"]).map_points(points)
+    np.testing.assert_array_equal(found, mapped("two/forward.nii.gz", "one/inverse.nii.gz"))
+    found = load_written_inverse([one]).map_points(points)
+    np.testing.assert_array_equal(found, mapped("one/inverse.nii.gz"))
+    assert load_written_inverse([one, f"{two}/forward.nii.gz"]) is None
 
 
 @pytest.mark.parametrize(

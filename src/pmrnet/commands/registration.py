@@ -75,6 +75,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for command in (compose, inverse):
         command.add_argument("--format", default="itk", choices=("itk", "fsl", "x5", "voxel"))
         command.add_argument("--moving", type=Path, help="moving image; FSL's format needs it")
+    inverse.add_argument(
+        "--tolerance", type=float, default=0.01, help="mm that it may be off (0.01)"
+    )
     for command in (apply, points, compose, inverse, jacobian):
         command.add_argument("--transform", nargs="+", required=True, metavar="T", help=_CHAIN)
         command.add_argument("-o", "--output", type=Path, required=True)
@@ -196,12 +199,23 @@ def _compose(options: argparse.Namespace) -> None:
 
 
 def _inverse(options: argparse.Namespace) -> None:
-    from pmrnet.transforms import invert, round_trip_error, write
+    from pmrnet.transforms import (
+        invert,
+        load_written_inverse,
+        round_trip_error,
+        to_dense,
+        write,
+    )
 
     reference = _load(options.reference)
     moving = None if options.moving is None else _load(options.moving)
+    grid = reference.shape[:3], reference.affine
     transform = _chain(options, fixed=moving, moving=reference)
-    inverse = invert(transform, reference.shape[:3], reference.affine)
+    written = load_written_inverse(options.transform, fixed=reference, moving=moving)
+    if written is None:
+        inverse = invert(transform, *grid, tolerance_mm=options.tolerance)
+    else:
+        inverse = to_dense(written, *grid)
     write(
         inverse,
         options.output,

@@ -25,7 +25,13 @@ from pmrnet.transforms.files import FORMATS, read, write
 from pmrnet.transforms.inversion import invert, round_trip_error
 from pmrnet.transforms.jacobian import jacobian_determinant
 from pmrnet.transforms.labels import check_labels, looks_like_labels
-from pmrnet.transforms.members import Member, load_chain, load_member, parse_member
+from pmrnet.transforms.members import (
+    Member,
+    load_chain,
+    load_member,
+    load_written_inverse,
+    parse_member,
+)
 from pmrnet.transforms.points import MovedPoints, move_points_file
 from pmrnet.transforms.transform import Grid, Transform
 
@@ -44,6 +50,7 @@ __all__ = [
     "jacobian_determinant",
     "load_chain",
     "load_member",
+    "load_written_inverse",
     "looks_like_labels",
     "move_points_file",
     "parse_member",

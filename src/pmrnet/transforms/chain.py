@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from nibabel.affines import apply_affine
 from numpy.typing import ArrayLike, NDArray
 
 from pmrnet.errors import InputError
@@ -59,9 +58,21 @@ def slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
 
 def voxel_centres(shape: tuple[int, int, int], affine: NDArray, slab: slice) -> NDArray[np.float64]:
     """Voxel centres of a slab of a grid in RAS mm, shape (X, Y, thickness, 3)."""
-    indices = np.indices((*shape[:2], slab.stop - slab.start), dtype=np.float64)
-    indices[2] += slab.start
-    return apply_affine(affine, np.moveaxis(indices, 0, -1))
+    i, j, k = np.ogrid[: shape[0], : shape[1], slab]
+    centres = np.empty((*shape[:2], slab.stop - slab.start, 3))
+    for row in range(3):
+        a, b, c, d = affine[row]
+        np.add(a * i + b * j + d, c * k, out=centres[..., row])
+    return centres
+
+
+def lies_on(transform: Transform, shape: tuple[int, int, int], affine: NDArray) -> bool:
+    """Whether it is a field on this very grid, which needs no interpolation."""
+    return (
+        isinstance(transform, DenseTransform)
+        and transform.shape == shape
+        and np.allclose(transform.affine, affine, rtol=0, atol=1e-6)
+    )
 
 
 def map_slab(
@@ -71,12 +82,7 @@ def map_slab(
     centres = voxel_centres(shape, affine, slab)
     members = list(transform.transforms) if isinstance(transform, Chain) else [transform]
     first = members[0]
-    # A field on this very grid needs no interpolation: faster, and free of rounding.
-    if (
-        isinstance(first, DenseTransform)
-        and first.shape == shape
-        and np.allclose(first.affine, affine, rtol=0, atol=1e-6)
-    ):
+    if lies_on(first, shape, affine):
         centres += first.displacement[:, :, slab]
         members = members[1:]
     points = centres.reshape(-1, 3)
@@ -108,6 +114,8 @@ def to_dense(transform: Transform, shape: tuple[int, ...], affine: ArrayLike) ->
         If the grid is no 3-D grid.
     """
     shape, affine = check_grid(shape, affine, "Grid of the displacement field")
+    if lies_on(transform, shape, affine):
+        return transform
     components = np.empty((3, *shape), np.float32)
     for slab in slabs(shape):
         moved = map_slab(transform, shape, affine, slab) - voxel_centres(shape, affine, slab)

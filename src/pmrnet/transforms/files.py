@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import nibabel as nib
-import numpy as np
 
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
@@ -184,12 +183,6 @@ def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTrans
             )
         return transform
     shape, affine = check_grid(fixed.shape, fixed.affine, "fixed")
-    if (
-        isinstance(transform, DenseTransform)
-        and transform.shape == shape
-        and np.allclose(transform.affine, affine, rtol=0, atol=1e-6)
-    ):
-        return transform
     return to_dense(transform, shape, affine)
 
 

@@ -72,7 +72,7 @@ def invert(
             f"Inverse of the transform: expected it to be found within {tolerance_mm:g} mm "
             f"everywhere, found {largest:.3g} mm left after {iterations} steps and more than the "
             f"tolerance in {failed} of {np.prod(shape)} voxels; the transform folds there and has "
-            "no inverse, so use the one that its own tool wrote, or allow a larger tolerance."
+            "no inverse, so use the one that was written with it, or allow a larger tolerance."
         )
     return DenseTransform(np.moveaxis(components, 0, -1), affine)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pmrnet.errors import InputError
@@ -142,6 +142,40 @@ def load_chain(
         fixed = moving = None
     members = [load_member(parse_member(text), fixed=fixed, moving=moving) for text in texts]
     return members[0] if len(members) == 1 else Chain(members)
+
+
+def load_written_inverse(
+    texts: Sequence[str], *, fixed: Grid | None = None, moving: Grid | None = None
+) -> Transform | None:
+    """Read the inverse of what a command line names, where registrations have written it.
+
+    Parameters
+    ----------
+    texts
+        As in `load_chain`.
+    fixed, moving
+        The images of the inverse, that is, the moving and the fixed one of the chain.
+
+    Returns
+    -------
+    Transform or None
+        None if a member is a file, not the folder of a registration.
+
+    Raises
+    ------
+    InputError
+        As `load_chain`.
+    """
+    members = [parse_member(text) for text in reversed(texts)]
+    if not members or not all(member.path.is_dir() for member in members):
+        return None
+    if len(members) > 1:
+        fixed = moving = None
+    inverses = [
+        load_member(replace(member, inverse=not member.inverse), fixed=fixed, moving=moving)
+        for member in members
+    ]
+    return inverses[0] if len(inverses) == 1 else Chain(inverses)
 
 
 def _inverse(transform: Transform) -> Transform:

@@ -9,8 +9,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from pmrnet.transforms.affine import AffineTransform
-from pmrnet.transforms.chain import Chain, map_slab, slabs
-from pmrnet.transforms.dense import DenseTransform
+from pmrnet.transforms.chain import Chain, lies_on, map_slab, slabs
 from pmrnet.transforms.transform import Transform
 
 # Voxels worked on at a time: their coordinates stay in the processor's cache.
@@ -42,7 +41,7 @@ def sampled_voxels(
     """
     members = list(transform.transforms) if isinstance(transform, Chain) else [transform]
     field = None
-    if _lies_on(members[0], shape, affine):
+    if lies_on(members[0], shape, affine):
         field = members.pop(0).displacement
     if not all(isinstance(member, AffineTransform) for member in members):
         for slab in slabs(shape):
@@ -58,15 +57,6 @@ def sampled_voxels(
     for start in range(0, shape[0], thickness):
         part = (slice(start, min(start + thickness, shape[0])), slice(None), slice(None))
         yield part, _linear_part(linear, matrix, field, part, shape)
-
-
-def _lies_on(member: Transform, shape: tuple[int, int, int], affine: NDArray) -> bool:
-    """Whether it is a field on this very grid, which needs no interpolation."""
-    return (
-        isinstance(member, DenseTransform)
-        and member.shape == shape
-        and np.allclose(member.affine, affine, rtol=0, atol=1e-6)
-    )
 
 
 def _linear_part(

@@ -191,6 +191,13 @@ def test_command(files, known, tmp_path, capsys):
     assert name == "spot"
     np.testing.assert_allclose([float(v) for v in x.split(",")[:3]], (10, -20, 30), atol=0.05)
 
+    inverse = tmp_path / "inverse.nii.gz"
+    command = ["inverse", "--transform", str(out), "--reference", str(files / "moving.nii.gz")]
+    assert main([*command, "-o", str(inverse)]) == 0
+    one, other = (np.asarray(nib.load(path).dataobj) for path in (inverse, out / "inverse.nii.gz"))
+    np.testing.assert_array_equal(one, other)  # the one on the disk, not one computed
+    assert "mm in the mean" in capsys.readouterr().out
+
     chain = tmp_path / "identity.nii.gz"
     compose = ["compose", "--transform", str(out), f"inverse:{out}", "-o", str(chain)]
     assert main([*compose, "--reference", str(files / "fixed.nii.gz")]) == 0

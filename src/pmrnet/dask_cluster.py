@@ -60,7 +60,8 @@ def dask_client(workers: int = 0, scheduler: str | None = None) -> Iterator[Clie
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
-            silence_logs=logging.ERROR,
+            # What fails is said of its pair, in one sentence, not in the log of a worker.
+            silence_logs=logging.CRITICAL,
             env=limits,
         ) as cluster,
         distributed.Client(cluster) as client,

@@ -224,8 +224,11 @@ def _inverse(options: argparse.Namespace) -> None:
         moving=moving,
         overwrite=options.overwrite,
     )
-    error = float(round_trip_error(transform, inverse).max())
-    print(f"transform: {options.output}; there and back differ by {error:.3f} mm at most")
+    error = round_trip_error(transform, inverse)
+    print(
+        f"transform: {options.output}; there and back differ by {error.mean():.3f} mm in the mean "
+        f"and {error.max():.3f} mm at most"
+    )
 
 
 def _jacobian(options: argparse.Namespace) -> None:

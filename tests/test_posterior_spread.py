@@ -20,7 +20,7 @@ PMRNET = {
 }
 KINDS = {
     "pmrnet": PMRNET,
-    "cascade": {**PMRNET, "cascade": True},
+    "cascade": {**PMRNET, "type": "pmrnet-plus"},
     "voxelmorph": {
         "type": "voxelmorph",
         "filters": [4, 4],

@@ -23,7 +23,8 @@ def brain():
 
 def model(calibration=None):
     field = SimpleNamespace(
-        standard_deviation=lambda temperature=1.0: np.full(SHAPE, 0.5 * temperature**0.5)
+        displacement=np.zeros((*SHAPE, 3), np.float32),
+        standard_deviation=lambda temperature=1.0: np.full(SHAPE, 0.5 * temperature**0.5),
     )
     description = {"weights": "net.weights.h5", "calibration": calibration}
     return SimpleNamespace(description=description, field=lambda *_: field)

@@ -59,7 +59,7 @@ class CountingField:
         return SimpleNamespace(
             displacement=u,
             inverse_displacement=-u,
-            standard_deviation=lambda: deviation,
+            standard_deviation=lambda temperature=1.0: deviation * temperature**0.5,
             refinement=None if refine is None else {"seconds": 0.0},
         )
 
@@ -251,6 +251,33 @@ def test_refinement_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, 
     assert network.calls == 1
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)
+
+
+def test_the_temperature_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, network):
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    network.description["calibration"] = {"temperature": 9.0}
+    for wanted in (None, "fitted", 9.0):  # three ways to say the same
+        run(path, out, uncertainty=True, temperature=wanted)
+        assert network.calls == 1
+    assert_deviation(out, 1.5)
+    with pytest.raises(InputError, match="--overwrite"):
+        run(path, out, uncertainty=True, temperature=1.0)
+    run(path, out, uncertainty=True, temperature=1.0, overwrite=True)
+    assert_deviation(out, 0.5)
+
+
+def assert_deviation(out, expected):
+    found = nib.load(out / "b_to_a" / "uncertainty.nii.gz").get_fdata()
+    assert found.max() == pytest.approx(expected)
+
+
+def test_a_temperature_that_is_none_is_said_before_any_work(folder, tmp_path, network, capsys):
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    assert main(["batch", str(path), "-o", str(out), "--temperature", "warm"]) == 2
+    assert "--temperature: expected `fitted` or a number above 0" in capsys.readouterr().err
+    with pytest.raises(InputError, match="run `pmrnet calibrate`"):
+        run(path, out, temperature="fitted")
+    assert network.alignments == 0
 
 
 def test_alignments_alone(folder, tmp_path, network):

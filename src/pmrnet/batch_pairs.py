@@ -25,6 +25,7 @@ from pmrnet.pairs_csv import Pair, read_pairs
 from pmrnet.registration import DEFAULT_WEIGHTS
 from pmrnet.registration_files import check_folder
 from pmrnet.registration_method import load_method
+from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
     from pmrnet.refine import Refinement
@@ -41,6 +42,7 @@ def run_pairs(
     workers: int = 0,
     scheduler: str | None = None,
     refine: Refinement | None = None,
+    temperature: float | str | None = None,
     format: str = "itk",
     uncertainty: bool = True,
     report: bool = True,
@@ -56,7 +58,7 @@ def run_pairs(
     out
         Folder of the results: one folder a pair, as `pmrnet.registration_files.save` writes it, and
         the table `results.csv`.
-    weights, refine
+    weights, refine, temperature
         As in `pmrnet.register`.
     workers
         Processes of Dask on this machine; 0 works in this process and needs no Dask.
@@ -89,6 +91,7 @@ def run_pairs(
     remember(model)
     weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
     options = {"format": format, "uncertainty": uncertainty, "report": report}
+    options["temperature"] = choose_temperature(temperature, model.description)
     options["refine"] = None if refine is None else asdict(refine)
     options["weights_sha256"] = key_of(model)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds

@@ -83,7 +83,8 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             moving, fixed = pool.map(align, (job.moving, job.fixed))
         seconds = {"affine": time.perf_counter() - started}
         model = _model(job.weights, job.identity["weights_sha256"])
-        register_aligned(moving, fixed, model, job.refine, seconds).save(
+        temperature = job.identity["temperature"]
+        register_aligned(moving, fixed, model, job.refine, seconds, temperature).save(
             job.folder,
             format=job.identity["format"],
             uncertainty=job.identity["uncertainty"],

@@ -122,7 +122,6 @@ def save(
             "warnings": list(content.warnings),
             "seconds": {key: round(value, 2) for key, value in registration.seconds.items()},
             **({"refinement": registration.refinement} if registration.refinement else {}),
-            **({"temperature": registration.temperature} if result.uncertainty else {}),
             "files": dict(result.names),
             "images": {
                 "moving": describe_image(moving.source, "moving"),
@@ -221,6 +220,7 @@ def _native_result(
         "template_overlap_fixed": fixed.overlap,
         "template_overlap_moving": moving.overlap,
         **{f"round_trip_{key}": value for key, value in registration.round_trip_error.items()},
+        "uncertainty_temperature": None if uncertainty is None else registration.temperature,
         **dice_of(moved),
     }
     names = {"moving": Path(moving.name).name, "fixed": Path(fixed.name).name}

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,3 +78,22 @@ def test_a_pair_that_is_not_there(project):
     with pytest.raises(InputError, match="make data DATASET=demo"):
         material.load_pair("demo")
     assert not (project / "data").exists()
+
+
+def test_methods_that_optimise_every_pair_are_shown_where_they_are_scored(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    pair = material.Pair(Dataset.load("lpba40"), None, "S01", "S02")
+    register = SimpleNamespace(displacement_function=lambda: lambda *pair: pair)
+    monkeypatch.setattr(material.Optimised, "load", lambda _: register)
+    with pytest.raises(InputError, match=r"^not scored$"):
+        material._displacement(pair, "utilzreg", False)
+    assert material._displacement(pair, "utilzreg", True) == ("S01", "S02")
+
+    def missing():
+        raise InputError("ANTs: expected the package antspyx, found none")
+
+    register.displacement_function = missing
+    with pytest.raises(InputError, match=r"^its package is not installed$"):
+        material._displacement(pair, "syn", True)
+    with pytest.raises(InputError, match=r"^no weights$"):
+        material._displacement(pair, "no-such-method", True)

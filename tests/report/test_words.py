@@ -29,6 +29,13 @@ def test_sentences():
     assert "less than 0.80 mm in 95%" in text
 
 
+def test_a_temperature_is_said_where_it_does_something():
+    said = " ".join(sentences({**METRICS, "uncertainty_temperature": 9.0}))
+    assert "the network's own times 3, the root of its temperature" in said
+    assert "temperature" not in " ".join(sentences({**METRICS, "uncertainty_temperature": 1.0}))
+    assert rows({"uncertainty_temperature": 1810.0})[0].value == "1810"
+
+
 def test_other_courses():
     assert "stayed the same, 0.500" in sentences({**METRICS, "correlation_after": 0.5})[0]
     assert "folds at 0.012% of" in " ".join(sentences({"folding_fraction": 0.00012}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pmrnet.commands.registration import WEIGHTS
+from pmrnet.commands.registration import TEMPERATURE, WEIGHTS
 
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
@@ -58,6 +58,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     batch.add_argument("--no-report", action="store_true")
     batch.add_argument("--no-uncertainty", action="store_true")
+    batch.add_argument("--temperature", help=TEMPERATURE)
     batch.add_argument(
         "--overwrite", action="store_true", help="replace results of other inputs or weights"
     )
@@ -94,7 +95,10 @@ def _add(
 def _run_batch(options: argparse.Namespace) -> int:
     from pmrnet.batch_pairs import TABLE, run_pairs
     from pmrnet.registration import DEFAULT_WEIGHTS
+    from pmrnet.weights.temperature import parse_temperature
 
+    wanted = options.temperature
+    temperature = None if wanted is None else parse_temperature(wanted)
     refine = None
     if options.refine is not None:
         from pmrnet.refine import Refinement
@@ -107,6 +111,7 @@ def _run_batch(options: argparse.Namespace) -> int:
         workers=options.workers,
         scheduler=options.scheduler,
         refine=refine,
+        temperature=temperature,
         format=options.format,
         uncertainty=not options.no_uncertainty,
         report=not options.no_report,

@@ -21,6 +21,10 @@ WEIGHTS = (
     "shipped name or JSON file; or `affine`, the affine alignment alone, or `identity`, the places "
     "that the headers say"
 )
+TEMPERATURE = (
+    "of the uncertainty: `fitted` (the default where the weights have one) or a number; 1: what "
+    "the network says"
+)
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -50,11 +54,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     register.add_argument("--no-report", action="store_true")
     register.add_argument("--no-uncertainty", action="store_true")
-    register.add_argument(
-        "--temperature",
-        help="of the uncertainty: `fitted` (the default where the weights have one) or a number; "
-        "1: what the network says",
-    )
+    register.add_argument("--temperature", help=TEMPERATURE)
     register.add_argument("--overwrite", action="store_true", help="replace earlier results")
 
     apply = _add(commands, "apply", "move an image or a label map", _apply)

@@ -13,6 +13,7 @@ from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.figures.built_in import make_built_in
 from pmrnet.methods import ALIGNMENTS, in_order, method_of
+from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.protocol import Protocol
 from pmrnet.results import Result, load_result
 from pmrnet.rows import listed
@@ -168,7 +169,8 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
     -------
     fixed : View
     methods : list of View
-        No registration, affine, and the methods with weights.
+        No registration, affine, the methods with weights and, of those that optimise every pair
+        anew, the ones whose Dice of this pair is stored.
     absent : dict of str to str
         Titles of the others, and why.
     """
@@ -183,9 +185,9 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
         displacement = None
         if method not in ALIGNMENTS:
             try:
-                displacement = _displacement(pair, method)
-            except InputError:
-                absent[title] = "no weights"
+                displacement = _displacement(pair, method, method in scored)
+            except InputError as reason:
+                absent[title] = str(reason)
                 continue
         views.append(
             view_of(
@@ -201,11 +203,29 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
     return fixed, views, absent
 
 
-def _displacement(pair: Pair, method: str) -> Any:
+def _displacement(pair: Pair, method: str, scored: bool) -> Any:
+    """Field of a method for the pair; an InputError says in two words why there is none."""
     from pmrnet.inference import Registrar
 
-    network, description, _ = load_method(pair.dataset.given, method)
+    recipe = recipe_of(pair.dataset, method)
+    if recipe is not None:
+        return _optimised(pair, recipe, scored)
+    try:
+        network, description, _ = load_method(pair.dataset.given, method)
+    except InputError as error:
+        raise InputError("no weights") from error
     return Registrar(network, description["spacing"]).displacement(pair.moving, pair.fixed)
+
+
+def _optimised(pair: Pair, recipe: Path, scored: bool) -> Any:
+    """Minutes of work: only for what stands in the table."""
+    if not scored:
+        raise InputError("not scored")
+    try:
+        register = Optimised.load(recipe).displacement_function()
+    except InputError as error:
+        raise InputError("its package is not installed") from error
+    return register(pair.moving, pair.fixed)
 
 
 def _pair_dice(pair: Pair) -> Iterator[tuple[str, float]]:

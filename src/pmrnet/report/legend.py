@@ -48,7 +48,9 @@ def legend(uncertainty: bool) -> Element:
     if uncertainty:
         items.append(
             _entry(
-                "Uncertainty", "Standard deviation of the displacement in mm, in the fixed brain."
+                "Uncertainty",
+                "Standard deviation of the displacement in mm, in the fixed brain. It says how "
+                "large errors are on the whole, and little about where they are.",
             )
         )
     return element("div", *items, class_="entries")

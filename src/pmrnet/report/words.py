@@ -53,6 +53,11 @@ _KNOWN = {
     "uncertainty_p95_mm": _Known(
         "95th percentile of the uncertainty", "{:.2f} mm", "it is smaller in 95% of the brain"
     ),
+    "uncertainty_temperature": _Known(
+        "Temperature of the uncertainty",
+        "{:.6g}",
+        "factor of the posterior's variance; 1 is what the network says",
+    ),
     "round_trip_mean_mm": _Known(
         "Mean round trip error", "{:.3f} mm", "how far from itself a point is after both transforms"
     ),
@@ -138,6 +143,11 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
             f"{m['uncertainty_mean_mm']:.2f} mm on average (standard deviation), and by less than "
             f"{m['uncertainty_p95_mm']:.2f} mm in 95% of the brain."
         )
+        if (temperature := m.get("uncertainty_temperature", 1)) != 1:
+            told.append(
+                "This uncertainty is the network's own times "
+                f"{math.sqrt(temperature):.3g}, the root of its temperature."
+            )
     return told
 
 

@@ -53,11 +53,14 @@ def test_what_is_not_used_is_no_part_of_the_plain_form(load):
     """Or every new setting would change the hash of all experiments."""
     plain = load(TEXT).as_dict()
     assert not {"mix", "augment", "init"} & set(plain)
+    assert "passes" not in plain["stages"][0]
     extra = "mix: [demo]\naugment: {mirror: 0.5}\ninit: lpba40-pmrnet\n"
     experiment = load(TEXT + extra)
     assert experiment.mix == ["demo"]
     assert experiment.as_dict()["augment"] == {"mirror": 0.5}
     assert experiment.as_dict()["init"] == "lpba40-pmrnet"
+    passes = load(TEXT.replace("spacing: 2", "spacing: 2\n    passes: 1")).as_dict()
+    assert [stage.get("passes") for stage in passes["stages"]] == [1, None]
 
 
 STORED = sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*/*.yaml"))

@@ -51,6 +51,9 @@ class Stage:
         Adam's decoupled weight decay, or None.
     validate_every
         Steps between two looks at the validation pairs (the length of an epoch).
+    passes
+        Of a network that has several (`pmrnet-plus`), how many the stage trains; None for the
+        network's own number.
     """
 
     spacing: int
@@ -60,6 +63,7 @@ class Stage:
     decay_every: int = 10**9
     weight_decay: float | None = None
     validate_every: int = 500
+    passes: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -157,10 +161,16 @@ class Experiment:
         """Plain content, as it is hashed and stored with results."""
         content = dataclasses.asdict(self)
         # What an experiment does not use is left out: its hash stays when there is a new setting.
-        return {k: v for k, v in content.items() if k not in _OPTIONAL or v}
+        content["stages"] = [_used(stage) for stage in content["stages"]]
+        return _used(content)
 
 
-_OPTIONAL = ("mix", "augment", "init")
+_OPTIONAL = ("mix", "augment", "init", "passes")
+
+
+def _used(content: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in content.items() if k not in _OPTIONAL or v}
+
 
 #: settings of an objective that are no numbers; what they may be, the objective itself checks
 _WORDS = ("type", "weighting", "similarity", "feature_error", "level_reduction")
@@ -179,6 +189,7 @@ _EXPECTED = {
         "a number of 0 or more (with a point, 1.0e-5), or null",
     ),
     "validate_every": (is_count, "a number of steps above 0"),
+    "passes": (lambda value: value is None or is_count(value), "a number of passes above 0"),
 }
 
 

@@ -17,7 +17,13 @@ SMALL = {
     "hidden_kernels": (1, 3),
     "integration_steps": 3,
 }
-EVERYTHING = {"repeats": (1, 2), "top_down": True, "cost_radius": 1, "shared_encoder": True}
+EVERYTHING = {
+    "repeats": (1, 2),
+    "top_down": True,
+    "passes": 2,
+    "cost_radius": 1,
+    "shared_encoder": True,
+}
 GRID = (16, 24)
 
 
@@ -86,6 +92,25 @@ def test_a_level_sees_the_costs(rng):
     expected = mean_of(network.posteriors[1], moving, fixed, cost_volume(fixed, moving, 1))
     level = network(inputs, training=True)["inference"]["levels"][1]
     np.testing.assert_allclose(numpy_of(level["mean"]), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_pass_sees_the_moving_image_as_the_ones_before_moved_it(rng, oracle):
+    network, inputs = make(**EVERYTHING | {"passes": 1}), images(rng)
+    first = network(inputs)
+    again = inputs | {"moving": numpy_of(first["moved"])}
+    expected = numpy_of(first["velocity"]) + velocity_of(network, again)
+    network.predict_on_batch(inputs)  # compiled for one pass
+    network.set_passes(2)
+    np.testing.assert_allclose(velocity_of(network, inputs), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        network.predict_on_batch(inputs)["velocity"], expected, rtol=1e-3, atol=1e-3
+    )
+    training = network(inputs, training=True)
+    np.testing.assert_allclose(numpy_of(training["velocity"]), expected, rtol=1e-3, atol=1e-3)
+    found = numpy_of(training["inference"]["mean"])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="passes must be 1 or more"):
+        PMRNetPlus(passes=0)
 
 
 @pytest.mark.parametrize("grid", [GRID, (16, 8, 12)])

@@ -14,6 +14,7 @@ from scipy import ndimage
 from fake_subjects import blocks, tiny_protocol
 from pmrnet.config import Experiment, Stage
 from pmrnet.errors import InputError
+from pmrnet.nn.pmrnet_plus import PMRNetPlus
 from pmrnet.training import train
 from pmrnet.training.progress import Progress, StopOnNaN
 from pmrnet.weights import load_network
@@ -192,3 +193,26 @@ def test_subjects_of_another_data_set_and_changes_take_part(subjects, tmp_path):
     for name in ("mixed", "changed"):
         differences = [np.abs(weights[name][k] - v).max() for k, v in weights["plain"].items()]
         assert max(differences) > 1e-4
+
+
+def test_stages_may_differ_in_passes(subjects, tmp_path, monkeypatch):
+    seen = []
+    look = PMRNetPlus.infer
+    monkeypatch.setattr(
+        PMRNetPlus, "infer", lambda self, *a, **k: seen.append(self.passes) or look(self, *a, **k)
+    )
+    base = experiment(steps=4)
+    (stage,) = base.stages
+    plus = dataclasses.replace(
+        base,
+        network=NETWORK | {"type": "pmrnet-plus", "passes": 2},
+        objective={"level_weight": 0.0},
+        stages=(dataclasses.replace(stage, passes=1), stage),
+    )
+    path = train(plus, tiny_protocol(), subjects, tmp_path / "run", {})
+    assert sorted(set(seen)) == [1, 2]
+    assert seen.index(2) == seen.count(1)  # first the ones, validation included, then the twos
+    assert load_network(path)[0].passes == 2
+    wrong = dataclasses.replace(plus, network=NETWORK)
+    with pytest.raises(InputError, match="expected no passes for the network pmrnet"):
+        train(wrong, tiny_protocol(), subjects, tmp_path / "wrong", {})

@@ -103,7 +103,11 @@ class PMRNet(RegistrationNetwork):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        features = zip(*self._encode(moving, fixed), strict=True)
+        return self._infer(self._encode_moving(moving), self._encode_fixed(fixed), training)
+
+    def _infer(self, moving: list, fixed: list, training: bool) -> Inference:
+        """What `infer` returns, from feature maps, finest first."""
+        features = zip(moving, fixed, strict=True)
         pairs = [pair for level, pair in enumerate(features, start=1) if level in self.levels]
         posteriors, samples, moved = self._infer_levels(pairs, training)
         mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
@@ -122,9 +126,13 @@ class PMRNet(RegistrationNetwork):
             ],
         )
 
-    def _encode(self, moving: object, fixed: object) -> tuple[list, list]:
-        """Feature maps of the moving and of the fixed image, finest first."""
-        return self.moving_encoder(moving), self.fixed_encoder(fixed)
+    def _encode_moving(self, image: object) -> list:
+        """Feature maps of the moving image, finest first."""
+        return self.moving_encoder(image)
+
+    def _encode_fixed(self, image: object) -> list:
+        """Feature maps of the fixed image, finest first."""
+        return self.fixed_encoder(image)
 
     def _combined_channels(self, level: int, axes: int) -> int:
         """Channels of `_combine` at a level (1, 2, ...) of images with so many grid axes."""

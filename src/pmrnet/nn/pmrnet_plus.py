@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from pmrnet import spatial
+from pmrnet.nn.network import Inference
 from pmrnet.nn.pmrnet import PMRNet
 from pmrnet.nn.top_down import TopDown
 
@@ -24,6 +25,9 @@ class PMRNetPlus(PMRNet):
         All but the last of these steps take the mean, so that a level has the noise of one.
     top_down
         Fine levels see features merged with those of the coarser ones, see `TopDown`.
+    passes
+        How often the whole network looks at the fixed image and at the moving one as it has moved
+        it so far, with the same weights; velocities add up. All passes but the last take the mean.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class PMRNetPlus(PMRNet):
         *,
         repeats: tuple[int, ...] | None = None,
         top_down: bool = False,
+        passes: int = 1,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -40,12 +45,20 @@ class PMRNetPlus(PMRNet):
                 f"repeats needs an entry of 1 or more for each of the {len(self.filters)} levels; "
                 f"got {repeats}."
             )
+        self.set_passes(passes)
         self.top_down = top_down
         if top_down:
             self.moving_top_down = TopDown(self.filters, name="moving_top_down")
             self.fixed_top_down = self.moving_top_down
             if not self.shared_encoder:
                 self.fixed_top_down = TopDown(self.filters, name="fixed_top_down")
+
+    def set_passes(self, passes: int) -> None:
+        """Change the number of passes; weights stay. Compile anew to train."""
+        if passes < 1:
+            raise ValueError(f"passes must be 1 or more; got {passes}.")
+        self.passes = passes
+        self._predict_functions.clear()
 
     def build(self, input_shape: dict | None = None) -> None:
         """Create all weights: for 3D images, or for those of `input_shape`."""
@@ -57,11 +70,27 @@ class PMRNetPlus(PMRNet):
                     layer.build(maps)
         super().build(input_shape)
 
-    def _encode(self, moving: object, fixed: object) -> tuple[list, list]:
-        features = super()._encode(moving, fixed)
-        if not self.top_down:
-            return features
-        return self.moving_top_down(features[0]), self.fixed_top_down(features[1])
+    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
+        """As `PMRNet.infer`, pass by pass; the levels are those of the last one."""
+        velocity = 0.0  # of the passes before
+        fixed_features, seen = self._encode_fixed(fixed), moving
+        for _ in range(self.passes - 1):
+            velocity += self._infer(self._encode_moving(seen), fixed_features, False).mean
+            displacement = self.resize_displacement(self.integration(velocity))
+            seen = self.transformer([moving, displacement])
+        last = self._infer(self._encode_moving(seen), fixed_features, training)
+        last.mean = velocity + last.mean
+        if training:
+            last.sample = velocity + last.sample
+        return last
+
+    def _encode_moving(self, image: object) -> list:
+        features = super()._encode_moving(image)
+        return self.moving_top_down(features) if self.top_down else features
+
+    def _encode_fixed(self, image: object) -> list:
+        features = super()._encode_fixed(image)
+        return self.fixed_top_down(features) if self.top_down else features
 
     def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
         """Posteriors, samples and moved features of all levels, from coarse to fine."""
@@ -99,4 +128,5 @@ class PMRNetPlus(PMRNet):
             **super().get_config(),
             "repeats": list(self.repeats),
             "top_down": self.top_down,
+            "passes": self.passes,
         }

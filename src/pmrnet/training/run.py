@@ -140,6 +140,7 @@ def _run_stage(
         network.load_weights(last)
         return
     stage_folder.mkdir(parents=True, exist_ok=True)
+    _set_passes(network, stage, experiment)
     sequence = PairSequence(
         load_images([subject for subjects in training for subject in subjects], stage.spacing),
         steps=stage.validate_every,
@@ -179,6 +180,17 @@ def _run_stage(
         "seconds_since_last_start": round(time.time() - started, 1),
     }
     atomic_write_text(done, json.dumps(record, indent=1) + "\n")
+
+
+def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:
+    """Give the network the stage's number of passes, or its own again."""
+    if hasattr(network, "set_passes"):
+        network.set_passes(stage.passes or experiment.network.get("passes", 1))
+    elif stage.passes is not None:
+        raise InputError(
+            f"stage: expected no passes for the network {experiment.network['type']}, found "
+            f"{stage.passes}; take them out, or train pmrnet-plus."
+        )
 
 
 def _validation(

@@ -5,7 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pmrnet.inference import Registrar
+from pmrnet.errors import InputError
+from pmrnet.inference import RefiningRegistrar, Registrar
+from pmrnet.network_field import FieldModel
+from pmrnet.refine import Refinement
 
 
 class ConstantShift:
@@ -34,3 +37,25 @@ def test_displacement_is_in_voxels_of_the_stored_grid(spacing):
     # A voxel of the network's grid is `spacing` voxels of the stored one.
     np.testing.assert_allclose(field[..., 1], spacing)
     np.testing.assert_allclose(field[..., [0, 2]], 0)
+
+
+def test_refining_registers_as_the_command_does(monkeypatch):
+    seen = {}
+
+    def field(self, moving, fixed, refine):
+        seen.update(moving=moving, fixed=fixed, refine=refine)
+        return SimpleNamespace(displacement="u")
+
+    monkeypatch.setattr(FieldModel, "field", field)
+    network = SimpleNamespace(has_velocity=True)
+    registrar = RefiningRegistrar(network, {"spacing": 2})
+    moving, fixed = subject("a"), subject("bb")
+    assert registrar.displacement(moving, fixed) == "u"
+    assert seen["refine"] == registrar.settings == Refinement()
+    np.testing.assert_array_equal(seen["moving"], moving.image_at(1))
+    np.testing.assert_array_equal(seen["fixed"], fixed.image_at(1))
+    fixed.spacing = 2
+    with pytest.raises(InputError, match="expected subjects stored at 1 mm, found 1 and 2 mm"):
+        registrar.displacement(moving, fixed)
+    with pytest.raises(InputError, match="a velocity"):
+        RefiningRegistrar(SimpleNamespace(has_velocity=False), {"spacing": 2, "network": {}})

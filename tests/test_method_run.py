@@ -9,14 +9,17 @@ import pytest
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.method_run import method_run
+from pmrnet.refine import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = {name: SimpleNamespace(name=name) for name in ("a", "b", "c")}
 
 
 @pytest.fixture
-def data(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def data(tmp_path, monkeypatch):
+    for name in ("data_splits", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)  # without the weights that may have been trained here
     return Dataset.load("mindboggle")
 
 
@@ -73,6 +76,21 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     assert record["cost"]["parameters"] == 5
     assert record["cost"]["training_seconds"] == 7.0
     assert "trained_on" not in method_run(data, "pmrnet", SUBJECTS, {}).provenance
+    monkeypatch.setattr(
+        "pmrnet.inference.RefiningRegistrar.displacement",
+        lambda self, moving, fixed: seen.append((self.model.factor, moving.name, fixed.name)),
+    )
+    monkeypatch.setattr(
+        "pmrnet.network_field.FieldModel.__init__",
+        lambda self, _, d: setattr(self, "factor", d["spacing"]),
+    )
+    refined = method_run(data, "pmrnet-refined@lpba40", SUBJECTS, {}).provenance
+    assert seen[-2:] == ["lpba40-pmrnet", (2, "a", "b")]
+    assert refined["trained_on"] == "lpba40"
+    assert refined["weights_sha256"] == record["weights_sha256"]
+    assert refined["config"]["name"] == "pmrnet"
+    assert refined["config"]["refinement"]["steps"] == Refinement().steps
+    del seen[-2:]
     # Weights that are named are taken, whatever the method's file says.
     method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
     assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]

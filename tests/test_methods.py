@@ -34,6 +34,8 @@ def test_name_of_a_method_trained_elsewhere():
     shown = method_of("pmrnet@lpba40")
     assert shown.title == "PMR-Net, trained on LPBA40"
     assert (shown.trained, shown.trained_on, shown.paper) == (False, "lpba40", None)
+    refined = method_of("pmrnet-refined@lpba40")
+    assert (refined.title, refined.refines) == ("PMR-Net, refined, trained on LPBA40", "pmrnet")
     assert method_of("mine@ours").title == "mine, trained on ours"
 
 
@@ -49,3 +51,14 @@ def test_every_row_of_the_paper_is_that_of_one_method():
         EXPERIMENTS / "mindboggle/paper_table2.csv",
     ):
         assert pd.read_csv(table)["method"].tolist() == named
+
+
+def test_a_refined_row_follows_its_network_and_is_not_trained():
+    names = list(METHODS)
+    refined = {name: method for name, method in METHODS.items() if method.refines}
+    assert len(refined) == 3
+    for name, method in refined.items():
+        assert names.index(name) == names.index(method.refines) + 1
+        assert METHODS[method.refines].trained
+        assert not method.trained
+        assert method.title == f"{METHODS[method.refines].title}, refined"

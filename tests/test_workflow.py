@@ -1,6 +1,7 @@
 """The commands of the tables from end to end, on six tiny subjects."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -276,7 +277,7 @@ def test_tables_make_what_is_missing_and_skip_what_cannot_be_made(project, here,
     assert ("evaluate", "broken") not in here
     assert "tiny broken: skipped: Expected an extra, found none: install it." in said
     assert "tiny pmrnet: training\n" in said
-    assert "| broken          | not yet run |" in made["tiny"]
+    assert re.search(r"\| broken +\| not yet run \|", made["tiny"])
     assert (folder / "table.md").read_text() == made["tiny"]
     assert (folder / "significance.md").is_file()
 
@@ -369,7 +370,7 @@ def test_the_papers_tables_have_all_rows_whatever_was_run(tmp_path, monkeypatch)
         methods = table["method"].dropna()
         here = ~methods.str.contains("@")
         assert methods[here].tolist() == list(METHODS)
-        networks = [f"{method}@lpba40" for method, shown in METHODS.items() if shown.trained]
+        networks = [f"{m}@lpba40" for m, shown in METHODS.items() if shown.trained or shown.refines]
         assert methods[~here].tolist() == ([] if dataset == "lpba40" else networks)
         assert (table["source"] == "not yet run").sum() == len(methods)
         assert table["source"].str.startswith("paper").sum() == 6

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
 from pmrnet import spatial
+from pmrnet.errors import InputError
+from pmrnet.network_field import FieldModel
+from pmrnet.refine import Refinement
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject
@@ -52,3 +55,45 @@ class Registrar:
             image = np.asarray(subject.image_at(self.spacing), dtype=np.float32)
             self._images[subject.name] = image[None, ..., None]
         return self._images[subject.name]
+
+
+class RefiningRegistrar:
+    """As `Registrar`, then optimised for each pair, as `pmrnet register --refine` does it.
+
+    Parameters
+    ----------
+    network, description
+        With weights, and the weights' JSON.
+    settings
+        Of the refinement.
+    """
+
+    def __init__(
+        self,
+        network: RegistrationNetwork,
+        description: dict[str, Any],
+        settings: Refinement | None = None,
+    ) -> None:
+        self.model = FieldModel(network, description)
+        self.settings = Refinement() if settings is None else settings
+
+    def displacement(self, moving: PreparedSubject, fixed: PreparedSubject) -> np.ndarray:
+        """Displacement that moves `moving` onto `fixed`.
+
+        Returns
+        -------
+        ndarray
+            (X, Y, Z, 3), voxels of the subjects' network grid, which must be of 1 mm.
+
+        Raises
+        ------
+        InputError
+            If it is not.
+        """
+        if not moving.spacing == fixed.spacing == 1:
+            raise InputError(
+                "refinement: expected subjects stored at 1 mm, found "
+                f"{moving.spacing:g} and {fixed.spacing:g} mm; take another method."
+            )
+        images = (np.asarray(s.image_at(1), dtype=np.float32) for s in (moving, fixed))
+        return self.model.field(*images, refine=self.settings).displacement

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pmrnet.dataset import Dataset
@@ -94,23 +94,25 @@ def _by_network(
     subjects: Mapping[str, PreparedSubject],
     identity: Mapping[str, Any],
 ) -> MethodRun:
-    from pmrnet.inference import Registrar
+    from pmrnet.inference import RefiningRegistrar, Registrar
     from pmrnet.weights import load_network
 
+    shown = method_of(method)
     network, description = load_network(weights)
     training = description["training"]
+    config = training["config"]
     registrar = Registrar(network, description["spacing"])
+    if shown.refines is not None:
+        registrar = RefiningRegistrar(network, description)
+        config = {**config, "refinement": asdict(registrar.settings)}
     first, second = list(subjects.values())[:2]
     registrar.displacement(first, second)  # compile before timing
-    record = collect(
-        training["config"], identity, training["seed"], training["steps"], description["sha256"]
-    )
+    record = collect(config, identity, training["seed"], training["steps"], description["sha256"])
     record["cost"] = {
         "parameters": network.count_params(),
         "training_seconds": training.get("seconds"),
         "peak_memory_gib": peak_memory_gib(),
     }
-    trained_on = method_of(method).trained_on
-    if trained_on is not None:
-        record["trained_on"] = trained_on
+    if shown.trained_on is not None:
+        record["trained_on"] = shown.trained_on
     return MethodRun(registrar.displacement, record)

@@ -20,12 +20,15 @@ class Method:
         Whether it is trained on the data set of the table.
     trained_on : str or None
         The other data set whose weights it has.
+    refines : str or None
+        The network whose answer it optimises for every pair, as `pmrnet register --refine` does.
     """
 
     title: str
     paper: str | None = None
     trained: bool = True
     trained_on: str | None = None
+    refines: str | None = None
 
 
 #: in the order of the tables, by the name of the experiment
@@ -42,8 +45,13 @@ METHODS = {
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     "pmrnet": Method("PMR-Net", "Our Method"),
+    "pmrnet-refined": Method("PMR-Net, refined", trained=False, refines="pmrnet"),
     "pmrnet-plus": Method("PMR-Net plus"),
+    "pmrnet-plus-refined": Method("PMR-Net plus, refined", trained=False, refines="pmrnet-plus"),
     "general": Method("PMR-Net plus, general-purpose weights"),
+    "general-refined": Method(
+        "PMR-Net plus, general-purpose weights, refined", trained=False, refines="general"
+    ),
 }
 
 #: the method that the others are compared with
@@ -94,5 +102,6 @@ def method_of(name: str) -> Method:
     method, dataset = split_name(name)
     if dataset is None:
         return METHODS.get(name, Method(name))
-    title = f"{method_of(method).title}, trained on {_DATA_SETS.get(dataset, dataset)}"
-    return Method(title, trained=False, trained_on=dataset)
+    here = method_of(method)
+    title = f"{here.title}, trained on {_DATA_SETS.get(dataset, dataset)}"
+    return Method(title, trained=False, trained_on=dataset, refines=here.refines)

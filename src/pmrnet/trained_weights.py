@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.methods import split_name
+from pmrnet.methods import method_of, split_name
 from pmrnet.optimised import recipe_of
 
 
@@ -19,7 +19,8 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     dataset
         Name or path of the data set to register.
     method
-        Name; `pmrnet@lpba40` has the weights of `pmrnet` from the data set lpba40.
+        Name; `pmrnet@lpba40` has the weights of `pmrnet` from the data set lpba40, and
+        `pmrnet-refined` those of `pmrnet`.
     weights
         Shipped name or JSON path, taken as it is.
 
@@ -33,6 +34,7 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     if weights:
         return weights
     name, elsewhere = split_name(method)
+    name = method_of(name).refines or name
     data = Dataset.load(elsewhere or dataset)
     if elsewhere is not None:
         reason = misfit(data, Dataset.load(dataset))

@@ -257,7 +257,7 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
         if begun or (weights is None and stored is None):
             _say(f"{dataset} {method}: training{' goes on' if begun else ''}")
             weights = str(in_own_process(train, dataset, method))
-    elif method_of(method).trained_on is not None:
+    elif method_of(method).trained_on is not None or method_of(method).refines is not None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
         other = _other_than(stored.provenance, weights, recipe_of(data, method))

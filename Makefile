@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 table2 tables figures test test-fast lint format bench clean
+.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -40,6 +40,14 @@ tables: $(CORE)
 
 figures: $(CORE)
 	$(RUN) figures --dataset $(DATASET)
+
+# The figures that the README shows. No brains in them but the built-in ones.
+docs-figures: DATASET = demo
+docs-figures: data
+	$(RUN) figures --dataset demo --only 2-posteriors 3-latents 4-comparison
+	$(RUN) figures --dataset lpba40 --only 1-network 5-dice
+	mkdir -p docs/figures
+	cp figures/demo-[234]-*.png figures/lpba40-[15]-*.png docs/figures/
 
 test: $(TEST)
 	$(VENV)/bin/python -m pytest

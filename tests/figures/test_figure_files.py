@@ -1,4 +1,8 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from pmrnet.cli import main
 from pmrnet.dataset import Dataset
@@ -59,3 +63,35 @@ def test_without_data_only_the_network_is_drawn(tmp_path, monkeypatch):
     assert "make evaluate DATASET=demo" in missing["5-dice"]
     with pytest.raises(InputError, match="no-such"):
         write_figures("no-such", "out")
+
+
+def test_only_some(tmp_path, monkeypatch):
+    drawn = {"1-network": lambda _: small_figure(), "5-dice": lambda _: small_figure()}
+    monkeypatch.setattr("pmrnet.figures.files.FIGURES", drawn)
+    arguments = ["figures", "--dataset", "demo", "--out", str(tmp_path / "out"), "--only"]
+    assert main([*arguments, "5-dice"]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "demo-5-dice.pdf",
+        "demo-5-dice.png",
+    ]
+
+
+def test_a_figure_that_does_not_exist(capsys):
+    assert main(["figures", "--dataset", "demo", "--only", "6-none"]) == 2
+    assert "expected some of 1-network, 2-posteriors" in capsys.readouterr().err
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["1-network", "5-dice"])
+def test_the_readmes_figures_are_those_of_the_stored_results(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    write_figures("lpba40", tmp_path, [name])
+    ours, stored = (
+        np.asarray(Image.open(folder / f"lpba40-{name}.png").convert("L"), dtype=float)
+        for folder in (tmp_path, ROOT / "docs" / "figures")
+    )
+    assert ours.shape == stored.shape, "run `make docs-figures`"
+    # Fonts are drawn a little differently from one build of a library to another.
+    assert (np.abs(ours - stored) > 64).mean() < 1e-3, "run `make docs-figures`"

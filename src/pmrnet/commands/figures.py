@@ -13,13 +13,16 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("figures", help=text, description=text)
     command.add_argument("--dataset", default="lpba40", help="name, or YAML file")
     command.add_argument("--out", type=Path, default=Path("figures"), help="folder for the files")
+    command.add_argument(
+        "--only", nargs="+", metavar="FIGURE", help="some of them: 1-network, 5-dice, ..."
+    )
     command.set_defaults(run=_figures)
 
 
 def _figures(options: argparse.Namespace) -> int:
     from pmrnet.figures.files import write_figures
 
-    written, missing = write_figures(options.dataset, options.out)
+    written, missing = write_figures(options.dataset, options.out, options.only)
     for path in written:
         print(path)
     for name, reason in missing.items():

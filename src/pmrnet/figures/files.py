@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -108,7 +108,9 @@ def save_png(figure: Figure, path: Path, dpi: int) -> Path:
     return path
 
 
-def write_figures(dataset: str, out: str | os.PathLike[str]) -> tuple[list[Path], dict[str, str]]:
+def write_figures(
+    dataset: str, out: str | os.PathLike[str], only: Sequence[str] | None = None
+) -> tuple[list[Path], dict[str, str]]:
     """Write the figures of a data set that can be made.
 
     Parameters
@@ -117,6 +119,8 @@ def write_figures(dataset: str, out: str | os.PathLike[str]) -> tuple[list[Path]
         Name or YAML file.
     out
         Folder for `<dataset>-<figure>.pdf` and `.png`.
+    only
+        Names of the figures to write; None for all.
 
     Returns
     -------
@@ -127,12 +131,20 @@ def write_figures(dataset: str, out: str | os.PathLike[str]) -> tuple[list[Path]
     Raises
     ------
     InputError
-        If there is no such data set.
+        If there is no such data set or figure.
     """
+    unknown = set(only or ()) - set(FIGURES)
+    if unknown:
+        raise InputError(
+            f"figures: expected some of {', '.join(FIGURES)}, found {', '.join(sorted(unknown))}; "
+            "name those."
+        )
     name = Dataset.load(dataset).name
     written: list[Path] = []
     missing: dict[str, str] = {}
     for ending, draw in FIGURES.items():
+        if only is not None and ending not in only:
+            continue
         try:
             figure = draw(dataset)
         except InputError as reason:

@@ -122,7 +122,10 @@ def _arrow(panel: Axes, parts: Parts, source: str, target: str, training: bool) 
     else:
         right, left = start.column + _WIDE / 2, end.column - _WIDE / 2
         points = [(right, start.row), (left, end.row)]
-        if down == 0 and _anything_between(parts, start, end):
+        if end.kind == "fusion" and down < 0:
+            # Levels join one line, past the boxes between.
+            points[1:1] = [(left - 0.1, start.row), (left - 0.1, end.row)]
+        elif down == 0 and _anything_between(parts, start, end):
             # Out of the box, past the ones between below them, and in again.
             gap, low = 0.09, start.row + _HIGH / 2 + 0.07
             turns = [(right + gap, start.row + 0.2), (right + gap, low), (left - gap, low)]

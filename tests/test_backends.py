@@ -23,6 +23,7 @@ CONFIGS = {
         "integration_steps": 3,
     },
     "faim": {"filters": 8, "kernels": (2, 5)},
+    "pmrnet-released": {"filters": (4, 8), "stem_kernels": (2, 5), "decoder_filters": 4},
 }
 OBJECTIVES = {"faim": {"type": "displacement", "window": 5}}
 # Relative to the largest value of each array: float32, convolutions summed in another order, and
@@ -135,6 +136,7 @@ def gradient_of(function, argument):
         ("pmrnet", "2D"),
         pytest.param("pmrnet", "3D", marks=pytest.mark.slow),
         pytest.param("faim", "3D", marks=pytest.mark.slow),
+        pytest.param("pmrnet-released", "3D", marks=pytest.mark.slow),
     ],
 )
 def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, kind, grid):
@@ -166,6 +168,9 @@ def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, kind, grid):
         assert np.isfinite(value).all(), key
         scale = np.abs(value).max()
         assert scale > 0, key
+        if key.startswith("gradient/"):
+            # What a normalisation cancels is rounding alone; others are of the order of 1.
+            scale = max(scale, 1e-2)
         np.testing.assert_allclose(theirs[key], value, rtol=0, atol=TOLERANCE * scale, err_msg=key)
     assert 0.5 < np.abs(theirs["outputs/displacement"]).max() < 20
 

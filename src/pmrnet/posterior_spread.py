@@ -116,8 +116,7 @@ def _compiled(network: RegistrationNetwork) -> Callable:
         known = [*zip(weights, values, strict=True), (state_variable, state)]
         with keras.StatelessScope(state_mapping=known) as scope, network.sampler.scaled(scale):
             fields = [
-                network.displacement_of(network.infer(moving, fixed, training=True).sample)
-                for _ in range(_GROUP)
+                network.displacement_of(network.draw(moving, fixed).sample) for _ in range(_GROUP)
             ]
         return ops.concatenate(fields, axis=0), scope.get_current_value(state_variable)
 

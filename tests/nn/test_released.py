@@ -88,7 +88,7 @@ def test_samples_have_the_variance_that_is_stated(rng):
     network, inputs = make(), images(rng)
     ratios = []
     for _ in range(40):
-        inference = network.infer(*inputs.values(), training=True)
+        inference = network.draw(*inputs.values())
         # Of each draw, since what the levels draw changes the decoder's posterior.
         square = np.square(numpy(inference.sample) - numpy(inference.mean))
         ratios.append(np.mean(square / np.exp(numpy(inference.log_variance))))
@@ -116,7 +116,7 @@ def test_default_levels_are_the_released_ones(rng):
 def test_features_of_a_level(rng):
     """The fixed tower's input there, and what is mapped back from z."""
     network, inputs = make(), images(rng)
-    levels = network.infer(*inputs.values(), training=True).levels
+    levels = network.draw(*inputs.values()).levels
     stem = network.fixed_stem(inputs["fixed"])
     np.testing.assert_allclose(numpy(levels[0].fixed_features), numpy(stem), atol=1e-5)
     for level in levels:
@@ -124,7 +124,7 @@ def test_features_of_a_level(rng):
     for head in network.posteriors[0][1].convolutions:  # without noise to speak of, z is the mean
         head.kernel.assign(0 * head.kernel)
     network.posteriors[0][1].norms[0].beta.assign([-300.0, -300.0])
-    level = network.infer(*inputs.values(), training=True).levels[0]
+    level = network.draw(*inputs.values()).levels[0]
     mapped = network.mappings[0](level.mean)
     np.testing.assert_allclose(numpy(level.moved_features), numpy(mapped), atol=1e-4)
 
@@ -132,9 +132,9 @@ def test_features_of_a_level(rng):
 @pytest.mark.parametrize("combined", [False, True])
 def test_what_the_levels_posteriors_see(rng, combined):
     network, inputs = make(combined=combined), images(rng)
-    before = network.infer(*inputs.values(), training=True).levels
+    before = network.draw(*inputs.values()).levels
     other = images(rng)["fixed"]
-    after = network.infer(inputs["moving"], other, training=True).levels
+    after = network.draw(inputs["moving"], other).levels
     changed = [
         not np.allclose(numpy(a.mean), numpy(b.mean), atol=1e-6)
         for a, b in zip(before, after, strict=True)

@@ -76,7 +76,7 @@ def level_posteriors(
     moving, fixed = (
         ops.convert_to_tensor(np.asarray(x, np.float32)[None, ..., None]) for x in (moving, fixed)
     )
-    levels = network.infer(moving, fixed, training=True).levels
+    levels = network.draw(moving, fixed).levels
     if not levels:
         raise InputError(
             f"Feature-level posteriors: expected a network that has them, found "

@@ -81,8 +81,8 @@ class InceptionStem(keras.layers.Layer):
 class ConvBlock(keras.layers.Layer):
     """Convolutions of 3^N voxels, each followed by BatchNorm and LeakyReLU(0.2).
 
-    Whether the normalisation is by the batch or by its running mean follows from the call of the
-    network around it: called outside of one, as for an uncertainty, nothing in it is updated.
+    With `training=True` the normalisation is by the batch, and its running means are updated. That
+    is to be said in every call: Keras tells layers within layers by itself on TensorFlow only.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ class ConvBlock(keras.layers.Layer):
                 norm.build(input_shape)
                 self.norms.append(norm)
 
-    def call(self, x: object) -> object:
+    def call(self, x: object, training: bool = False) -> object:
         """Apply them in turn."""
         for number, layer in enumerate(self.convolutions):
             x = layer(x)
             if self.normalise:
-                x = self.norms[number](x)
+                x = self.norms[number](x, training=training)
             x = ops.leaky_relu(x, 0.2)
         return x
 

@@ -175,8 +175,12 @@ class RegistrationNetwork(keras.Model):
 
     def posterior(self, moving: object, fixed: object) -> tuple:
         """Mean and log-variance of the final velocity, for uncertainty; (batch, *(grid/2), N)."""
-        inference = self.infer(moving, fixed, training=True)
+        inference = self.draw(moving, fixed)
         return inference.mean, inference.log_variance
+
+    def draw(self, moving: object, fixed: object) -> Inference:
+        """All that `infer` gives in training, a sample too, of the network as it is in use."""
+        return self.infer(moving, fixed, training=True)
 
     def displacement_of(self, velocity: object) -> object:
         """Integrate a velocity on the half grid and bring it to the image grid, voxels."""

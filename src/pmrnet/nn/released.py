@@ -138,10 +138,17 @@ class ReleasedPMRNet(RegistrationNetwork):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        levels, samples, skips, moving, fixed = self._towers(moving, fixed, training)
-        x = self.decoder[0](ops.concatenate([fixed, moving], axis=-1))
+        return self._infer(moving, fixed, training, by_batch=training)
+
+    def draw(self, moving: object, fixed: object) -> Inference:
+        """As in training, but normalised as in use, by the running means."""
+        return self._infer(moving, fixed, training=True, by_batch=False)
+
+    def _infer(self, moving: object, fixed: object, training: bool, by_batch: bool) -> Inference:
+        levels, samples, skips, moving, fixed = self._towers(moving, fixed, training, by_batch)
+        x = self.decoder[0](ops.concatenate([fixed, moving], axis=-1), training=by_batch)
         for block, skip in zip(self.decoder[1:], reversed(skips), strict=True):
-            x = block(ops.concatenate([nearest(x), skip], axis=-1))
+            x = block(ops.concatenate([nearest(x), skip], axis=-1), training=by_batch)
         x = ops.leaky_relu(self.last(x), 0.2)
         mean, log_variance = self.posterior_model(x, mean_only=not training)
         fused = self._fuse([mean, *(level.mean for level in levels)])
@@ -156,7 +163,7 @@ class ReleasedPMRNet(RegistrationNetwork):
             penalised={"mean": mean, "log_variance": log_variance},
         )
 
-    def _towers(self, moving: object, fixed: object, training: bool) -> tuple:
+    def _towers(self, moving: object, fixed: object, training: bool, by_batch: bool) -> tuple:
         """Both towers, side by side: all levels but the coarsest, and what leaves the deepest."""
         moving, fixed = self.moving_stem(moving), self.fixed_stem(fixed)
         levels, samples, skips = [], [], []
@@ -164,19 +171,20 @@ class ReleasedPMRNet(RegistrationNetwork):
             zip(self.posteriors, self.mappings, self.moving_levels, self.fixed_levels, strict=True)
         ):
             if number:
-                moving, fixed = (ops.max_pool(x, 2, padding="valid") for x in (moving, fixed))
+                moving, fixed = (ops.max_pool(x, 2, 2, padding="valid") for x in (moving, fixed))
             seen = ops.concatenate([moving, fixed], axis=-1) if self.combined else moving
-            mean, log_variance = (
-                [head(seen) for head in heads] if self.normalise_posterior else heads[0](seen)
-            )
+            if self.normalise_posterior:
+                mean, log_variance = (head(seen, training=by_batch) for head in heads)
+            else:
+                mean, log_variance = heads[0](seen)
             z = self.sampler([mean, log_variance]) if training else mean
-            mapped = mapping(z)
+            mapped = mapping(z, training=by_batch)
             if number < self.level_count:
                 levels.append(Level(mean, log_variance, fixed, mapped))
                 samples.append(z)
                 skips.append(fixed)
-            fixed = fixed_level(ops.concatenate([mapped, fixed], axis=-1))
-            moving = moving_level(moving)
+            fixed = fixed_level(ops.concatenate([mapped, fixed], axis=-1), training=by_batch)
+            moving = moving_level(moving, training=by_batch)
         return levels, samples, skips, moving, fixed
 
     def _fuse(self, fields: list, variance: bool = False) -> object:

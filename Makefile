@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench clean
+.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench bench-methods clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -65,6 +65,10 @@ format: $(TEST)
 
 bench: $(TEST)
 	$(VENV)/bin/python -m pmrnet.bench
+
+# Whole methods on real pairs; needs LPBA40, and the extra `ants` for SyN.
+bench-methods: $(CORE)
+	$(VENV)/bin/python -m pmrnet.bench.methods
 
 clean:
 	rm -rf $(VENV) build *.egg-info src/*.egg-info

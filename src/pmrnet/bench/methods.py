@@ -1,0 +1,164 @@
+"""Whole methods side by side: what a registration of a real pair costs, methods taking turns.
+
+    python -m pmrnet.bench.methods --dataset lpba40 --methods pmrnet pmrnet-refined syn --pairs 3
+
+Every method registers the first test pairs of the data set, as `pmrnet evaluate` does it, one pair
+after the other and all methods in each pair, so that a machine that drifts does so for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pmrnet.errors import InputError
+from pmrnet.files import atomic_write_text
+from pmrnet.methods import method_of
+from pmrnet.provenance import collect
+
+METHODS = ("pmrnet", "pmrnet-plus", "pmrnet-refined", "pmrnet-plus-refined", "syn", "syn-cc")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pmrnet.bench.methods",
+        description="Time whole methods on test pairs of a data set, in turns.",
+    )
+    parser.add_argument("--dataset", default="lpba40", help="name, or YAML file")
+    parser.add_argument(
+        "--methods", nargs="+", default=METHODS, help=f"the first is 1x ({' '.join(METHODS)})"
+    )
+    parser.add_argument("--pairs", type=int, default=3, help="number of test pairs (3)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        run(options.dataset, options.methods, options.pairs, options.output)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
+    """Time the methods and write `methods.json` and `methods.md`.
+
+    Parameters
+    ----------
+    dataset
+        Name or YAML file; its test subjects must be prepared.
+    methods
+        Names, as for `pmrnet evaluate`.
+    pairs
+        How many test pairs.
+    output
+        Folder of the two files.
+
+    Raises
+    ------
+    InputError
+        If a method cannot be run, or there are fewer pairs.
+    """
+    from pmrnet.dataset import Dataset
+    from pmrnet.method_run import method_run
+    from pmrnet.workflow import data_identity
+
+    data = Dataset.load(dataset)
+    listed = data.protocol.pairs("test")
+    if not 0 < pairs <= len(listed):
+        raise InputError(
+            f"--pairs: expected 1 to {len(listed)} test pairs of {dataset}, found {pairs}; give "
+            "another number."
+        )
+    listed = listed[:pairs]
+    subjects = data.subjects(sorted({name for pair in listed for name in pair}))
+    runs = {name: method_run(data, name, subjects, {}) for name in methods}
+    still = [name for name, ready in runs.items() if ready.displacement is None]
+    if still:
+        raise InputError(
+            f"--methods: expected methods that compute a deformation, found {', '.join(still)}; "
+            "leave them out."
+        )
+    config = {"methods": list(methods), "pairs": [list(pair) for pair in listed]}
+    weights = {name: ready.provenance["weights_sha256"] for name, ready in runs.items()}
+    identity = {**data_identity(data, subjects), "weights_sha256": weights}
+    provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
+    load = {"before": os.getloadavg()[0]}
+    functions = {name: ready.displacement for name, ready in runs.items()}
+    measured = measure(functions, [[subjects[name] for name in pair] for pair in listed])
+    load["after"] = os.getloadavg()[0]
+    results = {"provenance": provenance, "load": load, "seconds": measured}
+    atomic_write_text(output / "methods.json", json.dumps(results, indent=1) + "\n")
+    table = markdown(results)
+    atomic_write_text(output / "methods.md", table)
+    print(table)
+
+
+def measure(
+    functions: Mapping[str, Callable[[Any, Any], Any]], pairs: Sequence[Sequence[Any]]
+) -> dict[str, dict[str, list[float]]]:
+    """Seconds of each method in each pair, and those of all cores together.
+
+    Parameters
+    ----------
+    functions
+        By name what registers a moving and a fixed subject.
+    pairs
+        The subjects, moving first.
+
+    Returns
+    -------
+    dict
+        By method `wall` and `cpu`, a number for each pair.
+    """
+    seconds: dict[str, dict[str, list[float]]] = {n: {"wall": [], "cpu": []} for n in functions}
+    for moving, fixed in pairs:
+        for name, function in functions.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            function(moving, fixed)
+            seconds[name]["wall"].append(round(time.perf_counter() - wall, 3))
+            seconds[name]["cpu"].append(round(time.process_time() - cpu, 3))
+    return seconds
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Table of medians over pairs; ratios are medians of those of the same pair.
+
+    Parameters
+    ----------
+    results
+        As written to `methods.json`.
+    """
+    record, seconds = results["provenance"], results["seconds"]
+    machine, load = record["machine"], results["load"]
+    first = next(iter(seconds))
+    lines = [
+        f"Measured on {machine['cores']} cores of {machine['cpu']}, CPU only, "
+        f"{record['created'][:10]}, commit {record['git']['commit'][:9]}: "
+        f"{len(record['config']['pairs'])} test pairs of {record['data']['dataset']}, methods in "
+        f"turns; medians over pairs, and in brackets the median ratio to {method_of(first).title}. "
+        "From prepared volumes to the displacement at 1 mm; affine alignment, labels and files "
+        "are not in it, nor is compilation. Load average of the machine before and after: "
+        f"{load['before']:.1f}, {load['after']:.1f}.",
+        "",
+        "| method | seconds | CPU seconds of all cores |",
+        "|---|---:|---:|",
+    ]
+    for name, of in seconds.items():
+        cells = [method_of(name).title]
+        for kind, values in of.items():
+            ratio = statistics.median(
+                a / b for a, b in zip(values, seconds[first][kind], strict=True)
+            )
+            cells.append(f"{statistics.median(values):.2f} ({ratio:.1f}x)")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,69 @@
+"""The benchmark of whole methods: who is timed on what, and what its table says."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pmrnet.bench import methods
+from pmrnet.bench.methods import main, markdown, measure
+from pmrnet.dataset import Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = {
+    "machine": {"cores": 2, "cpu": "A CPU"},
+    "created": "2026-01-02T03:04:05",
+    "git": {"commit": "0123456789ab"},
+    "config": {"pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
+    "data": {"dataset": "lpba40"},
+}
+
+
+def test_methods_take_turns_in_every_pair(monkeypatch):
+    calls, clock = [], iter(range(100))
+    monkeypatch.setattr(
+        methods,
+        "time",
+        SimpleNamespace(
+            perf_counter=lambda: float(next(clock)), process_time=lambda: 2.0 * next(clock)
+        ),
+    )
+    functions = {name: lambda *pair, name=name: calls.append((name, *pair)) for name in "xy"}
+    found = measure(functions, [("a", "b"), ("b", "a")])
+    assert calls == [("x", "a", "b"), ("y", "a", "b"), ("x", "b", "a"), ("y", "b", "a")]
+    assert found == {name: {"wall": [2.0, 2.0], "cpu": [4.0, 4.0]} for name in "xy"}
+
+
+def test_table():
+    seconds = {
+        "pmrnet": {"wall": [1.0, 2.0, 4.0], "cpu": [2.0, 2.0, 2.0]},
+        "syn": {"wall": [10.0, 10.0, 10.0], "cpu": [20.0, 30.0, 40.0]},
+    }
+    load = {"before": 0.1, "after": 1.9}
+    text = markdown({"provenance": RECORD, "load": load, "seconds": seconds})
+    assert "| PMR-Net | 2.00 (1.0x) | 2.00 (1.0x) |" in text
+    # Medians of the ratios 10, 5 and 2.5 of a pair each, not the ratio of medians.
+    assert "| ANTs SyN | 10.00 (5.0x) | 30.00 (15.0x) |" in text
+    assert "3 test pairs of lpba40" in text
+    assert "0.1, 1.9" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--pairs", "0"], "--pairs: expected 1 to 90 test pairs of lpba40, found 0"),
+        (["--pairs", "91"], "found 91; give another number."),
+        (["--methods", "pmrnet", "affine"], "found affine; leave them out."),
+    ],
+)
+def test_what_cannot_be_timed_is_said(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Dataset, "subjects", lambda self, names: dict.fromkeys(names))
+    ready = {"affine": None}
+    monkeypatch.setattr(
+        "pmrnet.method_run.method_run",
+        lambda data, name, *_: SimpleNamespace(displacement=ready.get(name, "found")),
+    )
+    assert main([*arguments, "--output", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

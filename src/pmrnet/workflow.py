@@ -17,6 +17,7 @@ from pmrnet.config import Experiment
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
+from pmrnet.files import atomic_write_text
 from pmrnet.method_run import method_run
 from pmrnet.methods import REFERENCE, method_of
 from pmrnet.optimised import Optimised, recipe_of
@@ -144,18 +145,30 @@ def evaluate(
 
 
 def ship(dataset: str, method: str) -> Path:
-    """Put the weights trained here among those that the package ships, as `<dataset>-<method>`."""
+    """Put the weights trained here among those that the package ships, as `<dataset>-<method>`.
+
+    Their model card is written beside them. A temperature of earlier weights of that name is of no
+    use any more and goes.
+    """
     from pmrnet import weights
+    from pmrnet.weights.card import model_card
+    from pmrnet.weights.temperature import read_temperature, temperature_path
 
     data = Dataset.load(dataset)
     network, description = weights.load_network(data.run(method) / "weights.json")
-    return weights.save_weights(
+    name = f"{data.name}-{method}"
+    path = weights.save_weights(
         network,
         description["network"],
-        Path(weights.__file__).parent / f"{data.name}-{method}",
+        Path(weights.__file__).parent / name,
         description["spacing"],
         description["training"],
     )
+    shipped = json.loads(path.read_text())
+    atomic_write_text(path.with_suffix(".md"), model_card(name, shipped, data, method))
+    if read_temperature(path, shipped["sha256"]) is None:
+        temperature_path(path).unlink(missing_ok=True)
+    return path
 
 
 def reproduce(

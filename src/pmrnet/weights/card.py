@@ -1,0 +1,108 @@
+"""The model card of shipped weights, from their JSON: data, licence, protocol, results, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pmrnet.dataset import Dataset
+from pmrnet.methods import method_of
+from pmrnet.rows import PAPER_TABLES
+
+# By data set: what it is called, whose it is, and what its weights have not seen.
+_DATA = {
+    "lpba40": (
+        "LPBA40 (Shattuck et al., 2008)",
+        "LPBA40 itself may be had from LONI for research only and is not contained",
+        "LPBA40 is one scanner's images of healthy young adults, without cerebellum and brain stem",
+    ),
+    "oasis-trt": (
+        "OASIS-TRT-20 of Mindboggle-101 (Klein and Tourville, 2012)",
+        "the data set has terms of its own and is not contained",
+        "OASIS-TRT-20 is twenty healthy young adults",
+    ),
+    "demo": (
+        "built-in subjects, made from the ICBM152 template",
+        "nothing else is contained",
+        "the built-in subjects are one brain, deformed",
+    ),
+}
+_OTHER = (
+    "{}",
+    "the data set has terms of its own and is not contained",
+    "the weights know one data set",
+)
+
+
+def model_card(name: str, description: Mapping[str, Any], data: Dataset, method: str) -> str:
+    """Card of weights as Markdown.
+
+    Parameters
+    ----------
+    name
+        That they are loaded by.
+    description
+        Their JSON, with the provenance of a training.
+    data
+        The data set that they are trained on.
+    method
+        The row that they belong to.
+    """
+    training, protocol = description["training"], data.protocol
+    config, spacing = training["config"], description["spacing"]
+    known, licence, unseen = _DATA.get(data.name, (_OTHER[0].format(data.name), *_OTHER[1:]))
+    trained = f"{known}, {len(protocol.train)} subjects: {_span(protocol.train)}"
+    if mixed := config.get("mix"):
+        others = (_DATA.get(other, (other,))[0] for other in mixed)
+        trained += f"; mixed with {', '.join(others)}"
+    steps = " and ".join(
+        f"{stage['steps']} steps at {stage['spacing']} mm"
+        + (f" with {stage['passes']} pass" if stage.get("passes") else "")
+        for stage in config["stages"]
+    )
+    start = f", from the weights {config['init']}" if config.get("init") else ""
+    changes = ", images changed at random" if config.get("augment") else ""
+    best = training["best"]
+    score = f", validation Dice {best['val_dice']:.3f}" if "val_dice" in best else ""
+    machine = training["machine"]
+    rows = {
+        "load": "`from pmrnet.weights import load_network; network, description = "
+        f'load_network("{name}")`',
+        "input": "two skull-stripped T1 images, affinely aligned to ICBM152 by `make data` or "
+        "`pmrnet register`, intensities whitened and brought to [0, 1], at "
+        f"{spacing:g} mm on a grid of multiples of 16",
+        "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image; "
+        "but for FAIM a velocity on half the grid",
+        "training data": f"{trained}; weights chosen on {_span(protocol.validation)}{score}",
+        "training": f"{steps}, batch of one pair, seed {training['seed']}{start}{changes}; "
+        f"{training['seconds']} s on {machine.get('accelerator') or machine['cpu']}, "
+        f"cores: {machine['cores']}",
+        "protocol": f"{protocol.name}, hash {protocol.hash}: {_span(protocol.test)}, "
+        f"{len(protocol.pairs('test'))} ordered pairs, {len(protocol.labels)} labels, scored in "
+        "the fixed image's own grid",
+        "results": f"`{data.experiments}/{PAPER_TABLES.get(data.name, 'table')}.md`, from "
+        f"`{data.results}/{method}/`",
+        "licence of the weights": f"Apache-2.0; {licence}",
+    }
+    return "\n".join(
+        [
+            f"# {name}",
+            "",
+            f"{method_of(method).title} as trained by `{data.experiment(method)}`; the JSON "
+            "beside this file holds the network, the SHA-256 of the weights and the whole "
+            "provenance of the training. `pmrnet ship` wrote this card.",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {key} | {value} |" for key, value in rows.items()),
+            "",
+            f"Limits: {unseen}. Pathology, children, other contrasts, and images that are not "
+            "skull-stripped and affinely aligned were never shown. One seed.",
+            "",
+        ]
+    )
+
+
+def _span(names: tuple[str, ...] | list[str]) -> str:
+    """First and last of many names, or all of a few."""
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]}"

@@ -1,0 +1,59 @@
+"""Model cards say what the JSON says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pmrnet.dataset import Dataset
+from pmrnet.weights import available
+from pmrnet.weights.card import model_card
+from pmrnet.weights.store import weights_json
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINING = {
+    "config": {
+        "stages": [{"steps": 40, "spacing": 2, "passes": 1}, {"steps": 20, "spacing": 1}],
+        "mix": ["demo"],
+        "augment": {"mirror": 0.5},
+        "init": "lpba40-pmrnet-plus",
+    },
+    "best": {"val_dice": 0.71234},
+    "machine": {"cpu": "A CPU", "cores": 3, "accelerator": None},
+    "seed": 5,
+    "seconds": 77,
+}
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_a_card_has_every_fact():
+    description = {"spacing": 2, "training": TRAINING}
+    text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
+    for fact in (
+        "# lpba40-general",
+        "PMR-Net plus, general-purpose weights as trained by `experiments/lpba40/general.yaml`",
+        'load_network("lpba40-general")',
+        "25 subjects: S01 to S25; mixed with built-in subjects",
+        "weights chosen on S26 to S30, validation Dice 0.712",
+        "40 steps at 2 mm with 1 pass and 20 steps at 1 mm",
+        "seed 5, from the weights lpba40-pmrnet-plus, images changed at random; 77 s on A CPU",
+        "hash 1ade9343cc28: S31 to S40, 90 ordered pairs, 54 labels",
+        "`experiments/lpba40/table1.md`, from `experiments/lpba40/results/general/`",
+        "Apache-2.0; LPBA40 itself may be had from LONI for research only",
+        "without cerebellum and brain stem",
+    ):
+        assert fact in text, fact
+
+
+@pytest.mark.parametrize("name", available())
+def test_shipped_weights_have_the_card_of_their_json(name):
+    path = weights_json(name)
+    description = json.loads(path.read_text())
+    method = description["training"]["config"]["name"]
+    data = Dataset.load(name.removesuffix(f"-{method}"))
+    expected = model_card(name, description, data, method)
+    assert path.with_suffix(".md").read_text() == expected

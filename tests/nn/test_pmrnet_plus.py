@@ -105,12 +105,31 @@ def test_a_pass_sees_the_moving_image_as_the_ones_before_moved_it(rng, oracle):
     np.testing.assert_allclose(
         network.predict_on_batch(inputs)["velocity"], expected, rtol=1e-3, atol=1e-3
     )
-    training = network(inputs, training=True)
-    np.testing.assert_allclose(numpy_of(training["velocity"]), expected, rtol=1e-3, atol=1e-3)
-    found = numpy_of(training["inference"]["mean"])
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    drawn = network.draw(inputs["moving"], inputs["fixed"])
+    for found in (drawn.mean, drawn.sample):  # without noise
+        np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
     with pytest.raises(ValueError, match="passes must be 1 or more"):
         PMRNetPlus(passes=0)
+
+
+def test_training_goes_on_from_a_share_of_the_passes_before(rng, monkeypatch):
+    network, inputs = make(passes=2), images(rng)
+    whole = numpy_of(network.draw(inputs["moving"], inputs["fixed"]).mean)
+    once = make()
+    for share, expected in (
+        (0.0, velocity_of(once, inputs)),
+        (1.0, whole),
+    ):
+        monkeypatch.setattr(keras.random, "uniform", lambda *_, share=share, **__: share)
+        found = network(inputs, training=True)["velocity"]
+        np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
+    monkeypatch.undo()
+    network.sampler.reset(3)
+    first, second = (numpy_of(network(inputs, training=True)["velocity"]) for _ in range(2))
+    assert not np.allclose(first, second, atol=1e-2)
+    network.sampler.reset(3)
+    again = numpy_of(network(inputs, training=True)["velocity"])
+    np.testing.assert_allclose(again, first, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("grid", [GRID, (16, 8, 12)])

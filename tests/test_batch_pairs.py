@@ -59,7 +59,7 @@ class CountingField:
         return SimpleNamespace(
             displacement=u,
             inverse_displacement=-u,
-            standard_deviation=lambda temperature=1.0: deviation * temperature**0.5,
+            standard_deviation=lambda temperature, to_mm: deviation * temperature**0.5,
             refinement=None if refine is None else {"seconds": 0.0},
         )
 
@@ -373,6 +373,17 @@ def test_dask_gives_what_one_process_gives(folder, tmp_path, network):
             for kind in ("one", "dask")
         )
         np.testing.assert_array_equal(one, other)
+
+
+def test_dask_aligns_nothing_where_the_headers_are_all(folder, tmp_path, network):
+    distributed = pytest.importorskip("distributed")
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        options = {"scheduler": cluster.scheduler_address, "weights": "identity"}
+        assert run(path, tmp_path / "out", **options)[0] == 0
+    assert network.alignments == 0
 
 
 def test_a_scheduler_that_does_not_answer(folder, tmp_path, network, monkeypatch):

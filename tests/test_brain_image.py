@@ -119,3 +119,21 @@ def test_command_records_the_tool_and_keeps_the_mask(head, stripped, tool, tmp_p
     tool.unlink()
     assert main(["report", str(out)]) == 0
     assert (out / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("kind", [bool, np.float16, np.int64, np.float64])
+def test_arrays_of_types_that_nifti_has_not(kind, stripped):
+    image = nib.load(stripped)
+    mask = np.asarray(image.dataobj) > 0
+    given = mask.astype(kind) if kind is bool else np.asarray(image.dataobj).astype(kind)
+    brain = read_brain(stripped, (given, AFFINE), "fixed image").brain
+    np.testing.assert_array_equal(brain.data != 0, mask)
+    if kind is not bool:
+        source = read_brain((given, AFFINE), None, "fixed image")
+        np.testing.assert_allclose(source.brain.data, image.get_fdata(), rtol=1e-3)
+        np.testing.assert_allclose(np.asarray(source.image.dataobj), given)
+
+
+def test_what_cannot_be_stored_is_said(stripped):
+    with pytest.raises(InputError, match="fixed image: expected"):
+        read_brain((np.array([[["a"]]], object), AFFINE), None, "fixed image")

@@ -41,3 +41,14 @@ def test_temperature_and_seed(field):
     hot = field.standard_deviation(8, seed=1, temperature=25.0)
     np.testing.assert_allclose(hot, 5 * once, rtol=0.05)
     assert np.isfinite(ops.convert_to_numpy(hot)).all()
+
+
+def test_millimetres_of_another_space(field):
+    here = field.standard_deviation(8, seed=1)
+    turned = 0.9 * np.array([[0.0, -1, 0], [0, 0, 1], [-1, 0, 0]])
+    np.testing.assert_allclose(field.standard_deviation(8, seed=1, to_mm=turned), 0.9 * here, 1e-5)
+    # One component alone has a third of the variance, in the mean.
+    flat = np.diag([0.0, 0, 2])
+    alone = field.standard_deviation(200, to_mm=flat)[::8, ::8, ::8]
+    expected = 2 / np.sqrt(3) * field.standard_deviation(200)[::8, ::8, ::8]
+    np.testing.assert_allclose(alone, expected, rtol=0.2)

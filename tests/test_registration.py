@@ -11,7 +11,9 @@ import SimpleITK as sitk
 from fake_brains import template_brain, template_labels
 from pmrnet import network_field, registration
 from pmrnet.cli import main
+from pmrnet.data.volume import load_image
 from pmrnet.errors import InputError
+from pmrnet.registration_labels import read_labels
 
 # Oblique, anisotropic, other axis orders: LIA-like and PSR-like.
 TILT = nib.eulerangles.euler2mat(0.15, -0.1, 0.2)
@@ -42,7 +44,7 @@ class KnownField:
         return SimpleNamespace(
             displacement=u,
             inverse_displacement=-u,
-            standard_deviation=lambda: np.full(moving.shape, 0.5, np.float32),
+            standard_deviation=lambda temperature, to_mm: np.full(moving.shape, 0.5, np.float32),
         )
 
 
@@ -260,6 +262,39 @@ def test_the_folder_is_looked_at_before_the_work(files, tmp_path, capsys, monkey
     assert main([*arguments, "-o", str(tmp_path)]) == 2
     assert "found other files" in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_labels_are_looked_at_before_the_work(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(registration, "read_brain", lambda *_, **__: 1 / 0)
+    arguments = ["register", str(files / "moving.nii.gz"), str(files / "fixed.nii.gz")]
+    arguments += ["-o", str(tmp_path / "out"), "--fixed-labels", str(tmp_path / "mistyped.nii.gz")]
+    assert main(arguments) == 2
+    assert "mistyped.nii.gz: expected an image file, found none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint16, np.int32])
+def test_large_labels_keep_their_numbers(files, tmp_path, kind):
+    image = nib.load(files / "moving_labels.nii.gz")
+    largest = 65535 if kind is np.uint16 else 614_454_272
+    labels = np.where(np.asarray(image.dataobj) > 0, largest, 0).astype(kind)
+    labels[0, 0, 0] = 7
+    nib.save(nib.Nifti1Image(labels, image.affine, dtype=kind), tmp_path / "labels.nii.gz")
+    found = read_labels(tmp_path / "labels.nii.gz", "moving", load_image(files / "moving.nii.gz"))
+    np.testing.assert_array_equal(np.asarray(found.dataobj), labels)
+    assert found.get_data_dtype() == (np.uint16 if kind is np.uint16 else np.int32)
+
+
+def test_an_orientation_that_is_assumed_is_said(files, known, tmp_path, capsys):
+    image = nib.load(files / "moving.nii.gz")
+    image.header.set_qform(None, code=0)
+    image.header.set_sform(None, code=0)
+    nib.save(nib.Nifti1Image(image.dataobj, None, image.header), tmp_path / "unset.nii.gz")
+    arguments = ["register", str(tmp_path / "unset.nii.gz"), str(files / "fixed.nii.gz")]
+    assert main([*arguments, "--weights", "identity", "-o", str(tmp_path / "out")]) == 0
+    sentence = "The moving image: its header has no orientation"
+    assert f"warning: {sentence}" in capsys.readouterr().err
+    record = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert record["warnings"][0].startswith(sentence)
 
 
 def test_public_name():

@@ -11,20 +11,28 @@ from pmrnet.errors import InputError
 from pmrnet.registration import register_aligned
 
 SHAPE = (7, 8, 9)
+GRID_TO_NATIVE = np.diag([0.5, 0.5, 0.5, 1.0])
 
 
 def brain():
     return SimpleNamespace(
         network_image=np.ones(SHAPE, np.float32),
         brain=nib.Nifti1Image(np.ones(SHAPE, np.float32), np.diag([2, 3, 4, 1])),
+        placement=SimpleNamespace(affine=np.diag([2, 3, 4, 1]), grid_to_native=GRID_TO_NATIVE),
         on_native_grid=lambda values: values,
     )
+
+
+def deviation(temperature, to_mm):
+    # From the network grid to the moving image's millimetres.
+    np.testing.assert_array_equal(to_mm, np.diag([1.0, 1.5, 2.0]))
+    return np.full(SHAPE, 0.5 * temperature**0.5)
 
 
 def model(calibration=None):
     field = SimpleNamespace(
         displacement=np.zeros((*SHAPE, 3), np.float32),
-        standard_deviation=lambda temperature=1.0: np.full(SHAPE, 0.5 * temperature**0.5),
+        standard_deviation=deviation,
     )
     description = {"weights": "net.weights.h5", "calibration": calibration}
     return SimpleNamespace(description=description, field=lambda *_: field)

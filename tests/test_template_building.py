@@ -229,6 +229,18 @@ def test_stopped_while_writing_results(brains, tmp_path, network, monkeypatch):
     assert (tmp_path / "out" / "subjects" / "S1" / "inverse.nii.gz").is_file()
 
 
+def test_fewer_iterations_than_were_begun(brains, tmp_path, network):
+    model = network(Shifting())
+    model.network.raise_at = 6  # in the third iteration
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        build(brains, out, count=2, iterations=4)
+    with pytest.raises(InputError, match=r"expected 3 iterations or more.*--overwrite"):
+        build(brains, out, count=2, iterations=2)
+    build(brains, out, count=2, iterations=2, overwrite=True)
+    assert json.loads((out / "template.json").read_text())["iterations"] == 2
+
+
 def test_done_is_done_and_others_are_not_replaced_silently(brains, tmp_path, network):
     model = network(Shifting())
     out = build(brains, tmp_path / "out", count=2, iterations=1)

@@ -23,8 +23,8 @@ from pmrnet.errors import InputError
 from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, key_of, register_pair, remember
 from pmrnet.pairs_csv import Pair, read_pairs
 from pmrnet.registration import DEFAULT_WEIGHTS
-from pmrnet.registration_files import check_folder
-from pmrnet.registration_method import load_method
+from pmrnet.registration_method import IDENTITY, load_method
+from pmrnet.result_folder import check_folder
 from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ def _dask_outcomes(client: Any, jobs: Sequence[PairJob]) -> Iterator[tuple[PairJ
     aligned: dict[str, Any] = {}
     futures = {}
     for job in jobs:
-        brains = {brain.key: brain for brain in (job.moving, job.fixed)}
+        pair = () if job.weights == IDENTITY else (job.moving, job.fixed)
+        brains = {brain.key: brain for brain in pair}
         for key, brain in brains.items():
             if key not in aligned:
                 kept = job.folder.parent / ALIGNMENTS

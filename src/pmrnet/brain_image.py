@@ -98,9 +98,9 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
     else:
         try:
             data, affine = given
-            data = np.asarray(data)
+            data = _storable(np.asarray(data))
             image = nib.Nifti1Image(data, check_affine(affine, role), dtype=data.dtype)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, nib.spatialimages.HeaderDataError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
@@ -124,3 +124,9 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
     matrix = check_affine(affine, role)
     check_voxel_size(np.linalg.norm(matrix[:3, :3], axis=0), role)
     return role, image, Volume(np.ascontiguousarray(data, np.float32), matrix)
+
+
+def _storable(data: np.ndarray) -> np.ndarray:
+    """Values in a type that NIfTI has, where theirs is none."""
+    other = {"bool": np.uint8, "float16": np.float32}.get(data.dtype.name)
+    return data if other is None else data.astype(other)

@@ -9,8 +9,8 @@ import numpy as np
 
 from pmrnet.data.formats import check_file, ending_of
 from pmrnet.data.placement import check_affine
+from pmrnet.data.reading import default_mgh_affine, read_volume
 from pmrnet.data.room import explained_writing
-from pmrnet.data.volume import load_image
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
 from pmrnet.transforms.reading import explained_reading
@@ -25,7 +25,7 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
     ----------
     path
         NIfTI, MGH, Analyze or ``.npz`` file. What nibabel cannot open as it stands, such as an
-        ``.npz`` or LONI's pairs, is read as `pmrnet.data.volume.load_image` does.
+        ``.npz`` or LONI's pairs, is read as `pmrnet.data.reading.read_volume` does.
 
     Raises
     ------
@@ -45,9 +45,27 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
                 f"shape {data.shape}; give an image of the brain."
             )
         check_affine(image.affine, str(path))
-        return image
-    volume = load_image(path)
-    return nib.Nifti1Image(volume.data, volume.affine)
+        return _with_default_axes(path, image, data)
+    data, affine, _ = read_volume(path, "vol")
+    return nib.Nifti1Image(_for_nifti(data), affine)
+
+
+def _with_default_axes(
+    path: Path, image: nib.spatialimages.SpatialImage, data: np.ndarray
+) -> nib.spatialimages.SpatialImage:
+    """An MGH file without axes of its own gets FreeSurfer's, not nibabel's."""
+    affine = default_mgh_affine(path, image)
+    return image if affine is None else nib.MGHImage(data, affine, image.header)
+
+
+def _for_nifti(data: np.ndarray) -> np.ndarray:
+    """Values in a type that nibabel writes without being asked twice."""
+    if data.dtype == bool:
+        return data.astype(np.uint8)
+    if data.dtype in (np.int64, np.uint64):
+        fits = np.iinfo(np.int32).min <= data.min() and data.max() <= np.iinfo(np.int32).max
+        return data.astype(np.int32 if fits else np.float64)
+    return data.astype(np.float32) if data.dtype == np.float16 else data
 
 
 def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path:
@@ -77,6 +95,8 @@ def _for_mgh(data: np.ndarray) -> np.ndarray:
     """Values in a type that MGH has."""
     if data.dtype in (np.uint8, np.int16, np.int32, np.float32):
         return data
-    if data.dtype.kind in "iu" and np.abs(data).max(initial=0) <= np.iinfo(np.int32).max:
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    whole = data.dtype.kind in "iu" or (data.dtype.kind == "f" and not (data % 1).any())
+    if whole and low <= data.min(initial=0) and data.max(initial=0) <= high:
         return data.astype(np.int32)
     return data.astype(np.float32)

@@ -48,16 +48,24 @@ class NetworkField:
     refinement: dict[str, Any] | None = None
 
     def standard_deviation(
-        self, samples: int = 16, seed: int = 0, temperature: float = 1.0
+        self,
+        samples: int = 16,
+        seed: int = 0,
+        temperature: float = 1.0,
+        to_mm: NDArray | None = None,
     ) -> NDArray:
         """Spread of the displacement under samples of the posterior velocity, mm.
 
         Square root of the sum of the variances of the displacement's three components over
         `samples` draws, on the network grid (X, Y, Z). It is the network's posterior also where
         the mean was refined. `temperature` multiplies the variance of the posterior velocity; the
-        one that makes the spread match errors is fitted by `pmrnet.calibration`.
+        one that makes the spread match errors is fitted by `pmrnet.calibration`. `to_mm`, 3x3,
+        takes displacements from the network grid to the millimetres wanted; None leaves them in
+        those of the template.
         """
-        return self.model.standard_deviation(self.moving, self.fixed, samples, seed, temperature)
+        return self.model.standard_deviation(
+            self.moving, self.fixed, samples, seed, temperature, to_mm
+        )
 
 
 class FieldModel:
@@ -132,10 +140,14 @@ class FieldModel:
         samples: int,
         seed: int,
         temperature: float = 1.0,
+        to_mm: NDArray | None = None,
     ) -> NDArray:
         """See `NetworkField.standard_deviation`."""
         variance = self._spread.variance(moving, fixed, samples, seed, temperature)
-        deviation = np.sqrt(variance.sum(axis=-1)) * self.factor
+        # |A e|^2 in the mean over e of independent components is the sum of their variances times
+        # the squared lengths of A's columns.
+        weights = np.ones(3) if to_mm is None else np.square(to_mm).sum(axis=0)
+        deviation = np.sqrt(variance @ weights.astype(np.float32)) * self.factor
         upsampled = spatial.upsample(
             ops.convert_to_tensor(deviation[None, ..., None].astype(np.float32)),
             round(math.log2(self.factor)),

@@ -104,12 +104,16 @@ class Registration:
     def uncertainty(self) -> nib.Nifti1Image | None:
         """Standard deviation of the displacement, mm, on the fixed grid; see `network_field`.
 
-        None where there is no network.
+        As the displacement's, its millimetres are those of the moving image. None where there is
+        no network.
         """
         if self.field.displacement is None:
             return None
-        options = {} if self.temperature == 1 else {"temperature": self.temperature}
-        deviation = self.fixed.on_native_grid(self.field.standard_deviation(**options))
+        placed = self.moving.placement
+        deviation = self.field.standard_deviation(
+            temperature=self.temperature, to_mm=(placed.affine @ placed.grid_to_native)[:3, :3]
+        )
+        deviation = self.fixed.on_native_grid(deviation)
         return nib.Nifti1Image(deviation, self.fixed.brain.affine)
 
     @cached_property

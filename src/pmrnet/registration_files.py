@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +17,15 @@ from pmrnet.provenance import collect
 from pmrnet.registration_labels import dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import measure, write_report
+from pmrnet.result_folder import RECORD, REPORT, new_results
 from pmrnet.transforms import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from pmrnet.data.volume import Volume
     from pmrnet.registration import Registration
 
-#: the record of a registration, by which its folder is known, and its report
-RECORD, REPORT = "metrics.json", "report.html"
 #: the ending of each transform format's dense and affine files
 _ENDINGS = {
     "itk": (".nii.gz", ".mat"),
@@ -69,7 +66,7 @@ def save(
     uncertainty, report
         Whether to make these two, which take some seconds.
     overwrite
-        Replace the results of an earlier registration in the folder.
+        Replace the results of an earlier registration in the folder; other files in it stay.
     inputs
         What the results are made from, as JSON types, for the record in `metrics.json`.
 
@@ -98,7 +95,7 @@ def save(
     }
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
-    with _new_folder(Path(folder), overwrite) as new, _Writing(new) as writing:
+    with new_results(Path(folder), overwrite) as new, _Writing(new) as writing:
         # The largest first: both are composed and compressed while others are computed.
         for name, spaces in (("forward", images), ("inverse", swapped)):
             writing.add(
@@ -167,46 +164,6 @@ class _Writing:
         if kind is None:
             for written in self._writes:
                 written.result()
-
-
-def check_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds something, unless it is an earlier result to be replaced.
-
-    Raises
-    ------
-    InputError
-        If it is a file, holds other files, or holds results and `overwrite` is false.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder for the results, found a file; rename it.")
-    ours = (folder / RECORD).is_file()
-    if folder.is_dir() and any(folder.iterdir()) and not (ours and overwrite):
-        found = "the results of another registration" if ours else "other files"
-        advice = "give another, or say --overwrite" if ours else "give another"
-        raise InputError(f"{folder}: expected a new or empty folder, found {found}; {advice}.")
-
-
-@contextmanager
-def _new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """A temporary folder that takes the final name when the block ends well."""
-    check_folder(folder, overwrite)
-    new = folder.with_name(f".part-{folder.name}")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: expected a folder that can be made, found otherwise ({error.strerror}); "
-            "give another place."
-        ) from error
-    try:
-        yield new
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        new.rename(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
 
 
 def _native_result(

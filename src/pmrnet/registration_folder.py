@@ -9,10 +9,10 @@ from typing import Any
 from pmrnet.errors import InputError
 from pmrnet.image_files import open_image
 from pmrnet.image_record import find_image
-from pmrnet.registration_files import RECORD, REPORT
 from pmrnet.registration_labels import dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import write_report
+from pmrnet.result_folder import RECORD, REPORT
 from pmrnet.transforms import read, to_dense
 from pmrnet.transforms.members import transform_file
 

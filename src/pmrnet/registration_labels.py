@@ -50,11 +50,13 @@ def read_labels(path: Path | None, role: str, brain: Volume) -> nib.Nifti1Image 
             f"{volume.shape} or another affine; resample them to it."
         )
     stored = open_image(path).get_data_dtype()
-    data = compact_labels(volume.data)
     kept = stored.kind in "iu" and volume.data.max() <= np.iinfo(stored).max
     # 64 bits are refused by nibabel if they are not asked for, and by others anyway.
     if kept and stored.itemsize <= 4:
-        data = data.astype(stored.newbyteorder("="))
+        data = volume.data.astype(stored.newbyteorder("="))
+    else:
+        data = compact_labels(volume.data)
+        data = volume.data if data.dtype.itemsize > 4 else data
     return nib.Nifti1Image(data, brain.affine)
 
 

@@ -101,9 +101,21 @@ def report_content(result: NativeResult) -> ReportContent:
             if name in result.labels
         },
         metrics=result.metrics,
-        warnings=quality_warnings(**arrays, spacing=spacing),
+        warnings=[
+            *assumptions(fixed=result.fixed, moving=result.moving),
+            *quality_warnings(**arrays, spacing=spacing),
+        ],
         provenance=result.provenance,
     )
+
+
+def assumptions(**brains: Volume) -> list[str]:
+    """What the files of the images leave open, a sentence for each; named ``fixed``, ``moving``."""
+    return [
+        f"The {role} image: {brain.assumed}; if that is wrong, left and right may be swapped."
+        for role, brain in brains.items()
+        if brain.assumed is not None
+    ]
 
 
 def _covering(grid: DisplayGrid, fixed: Volume) -> tuple[slice, slice, slice]:

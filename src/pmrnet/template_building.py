@@ -112,6 +112,7 @@ def build_template(
         console.print(f"{out}: this template is there already")
         return out
     work = out / WORK
+    _check_begun(work, iterations, overwrite)
     write_json(work / "identity.json", identity)
     grid = network_grid(1, shape)
     placements, overlaps = {}, {}
@@ -161,6 +162,20 @@ def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite:
     if other:
         shutil.rmtree(out / WORK, ignore_errors=True)
     return False
+
+
+def _check_begun(work: Path, iterations: int, overwrite: bool) -> None:
+    """Refuse to end before the iteration that was begun: what is needed for that is gone."""
+    begun = max(
+        (int(p.name.removeprefix("iteration-")) for p in work.glob("iteration-*")), default=0
+    )
+    if begun > iterations and not overwrite:
+        raise InputError(
+            f"{work.parent}: expected {begun} iterations or more, as many as were begun there, "
+            f"found {iterations}; give more, or say --overwrite to start again."
+        )
+    if begun > iterations:
+        shutil.rmtree(work)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -245,10 +260,10 @@ def _publish(
 ) -> None:
     """Write the results of the last iteration, their record last."""
     folder = out / WORK / f"iteration-{iterations}"
+    mean_velocity = _mean_velocity(folder, list(placements))  # before anything is removed
     (out / RECORD).unlink(missing_ok=True)
     shutil.rmtree(out / "subjects", ignore_errors=True)
     template = Placement(grid.affine, grid.shape, np.eye(4))
-    mean_velocity = _mean_velocity(folder, list(placements))
     correction, bias = (model.displacement(sign * mean_velocity) for sign in (-1, 1))
     for name, placed in track(placements.items(), "writing", console=console):
         velocity = load_array(_velocity(folder, name))

@@ -1,5 +1,7 @@
+import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -45,6 +47,36 @@ def test_folder_of_a_registration(rng, tmp_path, field):
     (tmp_path / "inverse.nii.gz").unlink()
     with pytest.raises(InputError, match="found no inverse transform in it"):
         load_chain([f"inverse:{tmp_path}"])
+
+
+def test_folder_of_a_registration_in_fsls_format_knows_its_images(rng, tmp_path):
+    fixed, moving = (
+        Volume(np.zeros(shape), oblique(rng, zooms, shape))
+        for shape, zooms in ((FIXED, (1.5, 0.8, 2.0)), (MOVING, (1.0, 1.2, 0.9)))
+    )
+    fields = {
+        "forward": smooth_field(rng, FIXED, fixed.affine),
+        "inverse": smooth_field(rng, MOVING, moving.affine),
+    }
+    for name, images in (("forward", (fixed, moving)), ("inverse", (moving, fixed))):
+        spaces = dict(zip(("fixed", "moving"), images, strict=True))
+        write(fields[name], tmp_path / f"{name}.nii.gz", "fsl", **spaces)
+    with pytest.raises(InputError, match="give both"):
+        load_chain([str(tmp_path)])
+    images = {
+        role: {"shape": list(image.shape), "affine": image.affine.tolist()}
+        for role, image in (("fixed", fixed), ("moving", moving))
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps({"images": images}))
+    # Another image, of which the transform knows nothing: it is what is moved.
+    crop = Volume(np.zeros((4, 5, 6)), oblique(rng, (2, 2, 2), (4, 5, 6)))
+    points = nib.affines.apply_affine(fixed.affine, rng.uniform(1, 4, (20, 3)))
+    for text, field in (("", fields["forward"]), ("inverse:", fields["inverse"])):
+        found = load_chain([f"{text}{tmp_path}"], fixed=crop, moving=crop)
+        np.testing.assert_allclose(found.displacement, field.displacement, atol=1e-3)
+    both = load_chain([str(tmp_path), f"inverse:{tmp_path}"])
+    expected = fields["inverse"].map_points(fields["forward"].map_points(points))
+    np.testing.assert_allclose(both.map_points(points), expected, atol=1e-2)
 
 
 def test_inverse_that_registrations_have_written(rng, tmp_path, field):

@@ -111,13 +111,15 @@ def test_a_table_that_is_not_text(tmp_path, transform):
         move_points_file(transform, tmp_path / "a.csv", tmp_path / "b.csv")
 
 
-def surface(path, points, matrix=None, meta=None, dataspace="unknown"):
+def surface(path, points, matrix=None, meta=None, dataspace="unknown", target="scanner"):
     array = nib.gifti.GiftiDataArray(
         points.astype(np.float32),
         intent="NIFTI_INTENT_POINTSET",
         datatype="NIFTI_TYPE_FLOAT32",
         coordsys=nib.gifti.GiftiCoordSystem(
-            nib.nifti1.xform_codes[dataspace], 1, np.eye(4) if matrix is None else matrix
+            nib.nifti1.xform_codes[dataspace],
+            nib.nifti1.xform_codes[target],
+            np.eye(4) if matrix is None else matrix,
         ),
         meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": "CortexLeft"} | (meta or {})),
     )
@@ -155,6 +157,31 @@ def test_matrix_of_the_surface_is_honoured(tmp_path, transform, points, rng):
     assert array.coordsys.dataspace == nib.nifti1.xform_codes["scanner"]
     assert "VolGeomC_R" not in array.meta
     assert told.assumed is None
+
+
+@pytest.mark.parametrize(
+    ("dataspace", "target", "applied", "assumed"),
+    [
+        ("unknown", "scanner", True, False),
+        ("unknown", "aligned", True, False),
+        # FreeSurfer's --to-scanner: the matrix leads back from there.
+        ("scanner", "unknown", False, False),
+        # FreeSurfer before 2023.
+        ("unknown", "talairach", False, True),
+        ("talairach", "talairach", False, True),
+    ],
+)
+def test_matrix_counts_where_it_leads_to_the_volume(
+    tmp_path, transform, points, dataspace, target, applied, assumed
+):
+    matrix = nib.affines.from_matvec(nib.eulerangles.euler2mat(0.3, 0.2, 0.1), (5, -20, 12))
+    spaces = {"dataspace": dataspace, "target": target}
+    source = surface(tmp_path / "a.surf.gii", points, matrix, **spaces)
+    told = move_points_file(transform, source, tmp_path / "b.surf.gii")
+    start = nib.affines.apply_affine(matrix, points) if applied else points
+    new = nib.load(tmp_path / "b.surf.gii").darrays[0].data
+    np.testing.assert_allclose(new, transform.map_points(start), atol=1e-4)
+    assert (told.assumed is not None) == assumed
 
 
 def test_freesurfers_own_coordinates_are_told(tmp_path, transform, points):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     inverse.add_argument(
         "--tolerance", type=float, default=0.01, help="mm that it may be off (0.01)"
     )
+    for command in (apply, points, jacobian):
+        command.add_argument(
+            "--moving", type=Path, help="moving image; a file in FSL's format needs it"
+        )
+    points.add_argument("--reference", type=Path, help="fixed image; likewise")
     for command in (apply, points, compose, inverse, jacobian):
         command.add_argument("--transform", nargs="+", required=True, metavar="T", help=_CHAIN)
         command.add_argument("-o", "--output", type=Path, required=True)
@@ -93,13 +99,19 @@ def _add(
 
 
 def _register(options: argparse.Namespace) -> None:
+    from pmrnet.data.volume import load_labels
     from pmrnet.registration import DEFAULT_WEIGHTS, register
-    from pmrnet.registration_files import check_folder
+    from pmrnet.registration_report import assumptions
+    from pmrnet.result_folder import check_folder
     from pmrnet.weights.temperature import parse_temperature
 
     wanted = options.temperature
     temperature = None if wanted is None else parse_temperature(wanted)
-    check_folder(options.out, options.overwrite)  # before the work, not after it
+    # Before the work, not after it.
+    check_folder(options.out, options.overwrite)
+    for labels in (options.moving_labels, options.fixed_labels):
+        if labels is not None:
+            load_labels(labels)
     refinement = None
     if options.refine is not None:
         from pmrnet.refine import Refinement
@@ -115,6 +127,8 @@ def _register(options: argparse.Namespace) -> None:
         temperature=temperature,
         strip=options.strip,
     )
+    for sentence in assumptions(fixed=registration.fixed.brain, moving=registration.moving.brain):
+        print(f"warning: {sentence}", file=sys.stderr)
     out = registration.save(
         options.out,
         format=options.format,
@@ -131,6 +145,10 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
     from pmrnet.image_files import open_image
 
     return open_image(path)
+
+
+def _given(path: Path | None) -> nib.spatialimages.SpatialImage | None:
+    return None if path is None else _load(path)
 
 
 def _chain(options: argparse.Namespace, **images: Any) -> Transform:
@@ -164,7 +182,7 @@ def _apply(options: argparse.Namespace) -> None:
             f"{options.image}: expected an image to interpolate, found what looks like a label "
             "map; say --labels."
         )
-    transform = _chain(options, fixed=reference, moving=image)
+    transform = _chain(options, fixed=reference, moving=_given(options.moving))
     order = 0 if options.labels else 1
     write_image(output, apply_to_image(transform, image, reference, order, options.fill))
     print(f"moved: {output}")
@@ -174,8 +192,9 @@ def _points(options: argparse.Namespace) -> None:
     from pmrnet.transforms import move_points_file
 
     output = _new(options)
+    transform = _chain(options, fixed=_given(options.reference), moving=_given(options.moving))
     moved = move_points_file(
-        _chain(options), options.points, output, lps=options.lps, overwrite=options.overwrite
+        transform, options.points, output, lps=options.lps, overwrite=options.overwrite
     )
     assumed = f" ({moved.assumed})" if moved.assumed else ""
     print(f"moved {moved.count} points by up to {moved.largest_mm:.1f} mm: {output}{assumed}")
@@ -185,7 +204,7 @@ def _compose(options: argparse.Namespace) -> None:
     from pmrnet.transforms import write
 
     reference = _load(options.reference)
-    moving = None if options.moving is None else _load(options.moving)
+    moving = _given(options.moving)
     transform = _chain(options, fixed=reference, moving=moving)
     write(
         transform,
@@ -208,7 +227,7 @@ def _inverse(options: argparse.Namespace) -> None:
     )
 
     reference = _load(options.reference)
-    moving = None if options.moving is None else _load(options.moving)
+    moving = _given(options.moving)
     grid = reference.shape[:3], reference.affine
     transform = _chain(options, fixed=moving, moving=reference)
     written = load_written_inverse(options.transform, fixed=reference, moving=moving)
@@ -240,7 +259,8 @@ def _jacobian(options: argparse.Namespace) -> None:
 
     output = _new(options)
     reference = _load(options.reference)
-    dense = to_dense(_chain(options, fixed=reference), reference.shape[:3], reference.affine)
+    transform = _chain(options, fixed=reference, moving=_given(options.moving))
+    dense = to_dense(transform, reference.shape[:3], reference.affine)
     determinant = jacobian_determinant(dense).astype(np.float32)
     write_image(output, nib.Nifti1Image(determinant, reference.affine))
     folded = float((determinant <= 0).mean())

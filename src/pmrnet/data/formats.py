@@ -93,8 +93,19 @@ def check_file(path: Path) -> None:
     ------
     InputError
         If it is missing, empty, has no ending of a volume, lacks the other file of its pair, is
-        compressed though its name says otherwise or the other way round, or is of another kind.
+        compressed though its name says otherwise or the other way round, is of another kind, or may
+        not be read.
     """
+    try:
+        _check_file(path)
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: expected a file that may be read, found that this user may not; change its "
+            "permissions."
+        ) from error
+
+
+def _check_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: expected an image file, found none there; check the path.")
     ending = ending_of(path)

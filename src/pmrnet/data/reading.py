@@ -58,11 +58,6 @@ def read_volume(path: str | Path, key: str) -> Content:
         content = _read_npz(path, key) if ending_of(path) == ".npz" else _read_image(path)
     except InputError:
         raise
-    except PermissionError as error:
-        raise InputError(
-            f"{path}: expected a file that may be read, found that this user may not; change its "
-            "permissions."
-        ) from error
     # nibabel, gzip, zlib and zipfile raise a dozen kinds of errors on a damaged file.
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
@@ -86,10 +81,9 @@ def _read_image(path: Path) -> Content:
         check_header(image.header, block, image.shape, str(path))
         unset = int(image.header["qform_code"]) <= 0 and int(image.header["sform_code"]) <= 0
     elif isinstance(image.header, nib.freesurfer.mghformat.MGHHeader):
-        unset = block[_MGH_FLAG] != b"\0\x01"
-        if unset:
-            middle = np.array(image.shape[:3]) / 2
-            affine = nib.affines.from_matvec(_MGH_AXES, -_MGH_AXES @ middle)
+        default = default_mgh_affine(path, image)
+        unset = default is not None
+        affine = default if unset else affine
     else:  # Analyze has no place for a matrix
         check_voxel_size(np.abs(type(image.header)(block, check=False)["pixdim"][1:4]), str(path))
         unset = True
@@ -98,6 +92,18 @@ def _read_image(path: Path) -> Content:
         codes = axis_codes(check_affine(affine, str(path)))
         assumed = f"its header has no orientation, so its voxel axes are taken to point to {codes}"
     return Content(np.asarray(image.dataobj), affine, assumed)
+
+
+def default_mgh_affine(path: Path, image: nib.spatialimages.SpatialImage) -> np.ndarray | None:
+    """Matrix that FreeSurfer takes for an MGH file without one; None of any other file."""
+    if not isinstance(image.header, nib.freesurfer.mghformat.MGHHeader):
+        return None
+    with nib.openers.ImageOpener(path) as stream:
+        flag = stream.read(_MGH_FLAG.stop)[_MGH_FLAG]
+    if flag == b"\0\x01":
+        return None
+    middle = np.array(image.shape[:3]) / 2
+    return nib.affines.from_matvec(_MGH_AXES, -_MGH_AXES @ middle)
 
 
 def _open(path: Path) -> nib.spatialimages.SpatialImage:

@@ -8,6 +8,8 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from pmrnet.data.room import explained_writing
+from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.report.colour_scales import uncertainty_scale
 from pmrnet.report.content import ReportContent
@@ -45,9 +47,18 @@ def write_report(
     -------
     pathlib.Path
         The file.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or its folder cannot be written to.
     """
-    atomic_write_text(path, report_page(content, radiological))
-    return Path(path)
+    path, text = Path(path), report_page(content, radiological)
+    if path.is_dir():
+        raise InputError(f"{path}: expected a file's name for the report, found a folder; add one.")
+    with explained_writing(path.parent, len(text)):
+        atomic_write_text(path, text)
+    return path
 
 
 def report_page(content: ReportContent, radiological: bool = False) -> str:

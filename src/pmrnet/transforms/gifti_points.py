@@ -15,9 +15,15 @@ from pmrnet.errors import InputError
 from pmrnet.transforms.reading import explained_reading
 
 _SCANNER = nib.nifti1.xform_codes["scanner"]
+# The spaces whose millimetres are those of a volume's header.
+_OF_VOLUME = (_SCANNER, nib.nifti1.xform_codes["aligned"])
 # FreeSurfer's note where the volume lies whose middle its surface coordinates start from.
 _CENTRE = ("VolGeomC_R", "VolGeomC_A", "VolGeomC_S")
 _GEOMETRY = "VolGeom"
+_ASSUMED = (
+    "its vertices are taken for RAS mm of the volume, though the file leaves open whether they are "
+    "relative to its middle (if the surface lies off, write it by mris_convert --to-scanner first)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +33,8 @@ class GiftiPoints:
     Parameters
     ----------
     points
-        Shape (n, 3), RAS mm: the matrix of the file's coordinate system is applied.
+        Shape (n, 3), RAS mm of the volume: the matrix of the file's coordinate system is applied
+        where it leads there, and not where it leads away, such as to Talairach space.
     image
         The file's content.
     lps
@@ -66,16 +73,7 @@ class GiftiPoints:
                     "data on it."
                 )
             array = found[0]
-            matrix, assumed = np.eye(4), None
-            if array.coordsys is not None:
-                matrix = check_affine(array.coordsys.xform, str(path))
-            centre = [float(array.meta.get(key, 0) or 0) for key in _CENTRE]
-            if np.allclose(matrix, np.eye(4)) and any(centre) and not _in_scanner(array):
-                assumed = (
-                    "its vertices are taken for RAS mm of the volume, though FreeSurfer's note on "
-                    "the volume leaves open whether they are relative to its middle (if the "
-                    "surface lies off, write it by mris_convert --to-scanner first)"
-                )
+            matrix, assumed = _to_volume(array, path)
             points = apply_affine(matrix, np.asarray(array.data, np.float64))
             if not np.isfinite(points).all():
                 raise InputError(
@@ -98,5 +96,15 @@ class GiftiPoints:
         path.write_bytes(self.image.to_bytes())
 
 
-def _in_scanner(array: nib.gifti.GiftiDataArray) -> bool:
-    return array.coordsys is not None and int(array.coordsys.dataspace) == _SCANNER
+def _to_volume(array: nib.gifti.GiftiDataArray, path: Path) -> tuple[NDArray, str | None]:
+    """Matrix from the vertices to the volume's RAS mm, and what is assumed by it."""
+    centre = any(float(array.meta.get(key, 0) or 0) for key in _CENTRE)
+    known = array.coordsys
+    if known is None:
+        return np.eye(4), _ASSUMED if centre else None
+    matrix = check_affine(known.xform, str(path))
+    if int(known.dataspace) in _OF_VOLUME:
+        return np.eye(4), None
+    if int(known.xformspace) in _OF_VOLUME and not np.allclose(matrix, np.eye(4)):
+        return matrix, None
+    return np.eye(4), _ASSUMED if centre or not np.allclose(matrix, np.eye(4)) else None

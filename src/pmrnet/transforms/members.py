@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pmrnet.errors import InputError
+from pmrnet.result_folder import RECORD
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import Chain, to_dense
 from pmrnet.transforms.dense import DenseTransform
@@ -19,6 +24,13 @@ FORWARD, INVERSE = "forward", "inverse"
 # Endings of the transforms in the folder of a registration, in any of the formats.
 _ENDINGS = (".nii.gz", ".x5", ".npz", ".mat")
 _PREFIX = "inverse:"
+_ROLES = ("fixed", "moving")
+
+
+@dataclass(frozen=True, eq=False)
+class _ImageGrid:
+    shape: tuple[int, ...]
+    affine: NDArray
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ def load_member(
         the inverse is computed: exactly where it is affine, numerically (`invert`) where
         it is dense.
     fixed, moving
-        The two images, for FSL's formats.
+        The two images, for FSL's formats. The folder of a registration knows its own.
 
     Raises
     ------
@@ -103,8 +115,10 @@ def load_member(
     """
     path = member.path
     if path.is_dir():
-        # What is asked for has these images; the inverse of the folder is such a transform itself.
+        # The inverse of the folder is a transform itself, from its moving to its fixed space.
         file = transform_file(path, INVERSE if member.inverse else FORWARD)
+        own = _grids(path)
+        fixed, moving = own[:: -1 if member.inverse else 1] if own else (fixed, moving)
         return read(file, fixed=fixed, moving=moving)
     transform = read(path, fixed=fixed, moving=moving)
     if not member.inverse:
@@ -125,8 +139,8 @@ def load_chain(
     texts
         Each ``path`` or ``inverse:path``.
     fixed, moving
-        The two images, for FSL's formats; of use with a single transform only, since the images in
-        between are not known.
+        The two images, for FSL's formats where no folder tells them; of use with a single
+        transform only, since the images in between are not known.
 
     Returns
     -------
@@ -176,6 +190,16 @@ def load_written_inverse(
         for member in members
     ]
     return inverses[0] if len(inverses) == 1 else Chain(inverses)
+
+
+def _grids(folder: Path) -> tuple[Grid, Grid] | None:
+    """Grids of the fixed and the moving image of a registration, by its record; None without."""
+    try:
+        images = json.loads((folder / RECORD).read_text(encoding="utf-8"))["images"]
+        grids = (_ImageGrid(tuple(images[r]["shape"]), images[r]["affine"]) for r in _ROLES)
+        return tuple(replace(grid, affine=np.array(grid.affine, float)) for grid in grids)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _inverse(transform: Transform) -> Transform:

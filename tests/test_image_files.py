@@ -1,0 +1,94 @@
+"""Images with their headers: places, types and values survive, whatever the format."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pmrnet.data import formats
+from pmrnet.data.volume import load_image, load_labels
+from pmrnet.errors import InputError
+from pmrnet.image_files import open_image, write_image
+
+SHAPE = (7, 8, 9)
+AFFINE = nib.affines.from_matvec(
+    nib.eulerangles.euler2mat(0.2, -0.1, 0.3) @ np.diag([-1.0, 1.5, 2.0]), (9, -20, 12)
+)
+LARGE = 614_454_277  # no float32 has this value
+
+
+@pytest.fixture
+def labels(rng):
+    values = rng.integers(0, 3, SHAPE) * 1000
+    values[0, 0, 0] = LARGE
+    return values
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_mgh_lies_where_it_is_aligned(tmp_path, rng, good):
+    path = tmp_path / "image.mgz"
+    image = nib.MGHImage(rng.random(SHAPE).astype(np.float32), AFFINE)
+    if not good:
+        image.header["goodRASFlag"] = 0
+    nib.save(image, path)
+    # nibabel sets the flag as it saves.
+    if not good:
+        content = bytearray(nib.openers.ImageOpener(path).read())
+        content[28:30] = b"\0\0"
+        with nib.openers.ImageOpener(path, "wb") as stream:
+            stream.write(bytes(content))
+    opened, volume = open_image(path), load_image(path)
+    np.testing.assert_allclose(opened.affine, volume.affine, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(opened.dataobj), volume.data)
+    assert (volume.assumed is None) == good
+    assert np.allclose(opened.affine, AFFINE, atol=1e-4) == good
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int16, np.float32])
+@pytest.mark.parametrize("pair", [nib.AnalyzeImage, nib.Nifti1Pair])
+def test_a_pair_keeps_its_type_and_values(tmp_path, labels, kind, pair):
+    values = (labels if kind is np.int32 else labels % 3000).astype(kind)
+    nib.save(pair(values, np.diag([2, 2, 2, 1])), tmp_path / "labels.img")
+    opened = open_image(tmp_path / "labels.hdr")
+    assert opened.get_data_dtype() == kind
+    np.testing.assert_array_equal(np.asarray(opened.dataobj), values)
+    np.testing.assert_allclose(opened.affine, load_labels(tmp_path / "labels.hdr").affine)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [(bool, np.uint8), (np.int64, np.int32), (np.uint64, np.int32), (np.float16, np.float32)],
+)
+def test_an_array_of_a_type_that_nifti_has_not(tmp_path, labels, kind, stored):
+    values = (labels if np.dtype(kind).itemsize == 8 else labels > 0).astype(kind)
+    np.savez(tmp_path / "image.npz", vol=values)
+    opened = open_image(tmp_path / "image.npz")
+    assert opened.get_data_dtype() == stored
+    np.testing.assert_array_equal(np.asarray(opened.dataobj), values)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int64, np.uint32, np.int32])
+def test_mgh_holds_whole_numbers_exactly(tmp_path, labels, kind):
+    image = nib.Nifti1Image(labels.astype(kind), AFFINE, dtype=kind)
+    write_image(tmp_path / "labels.mgz", image)
+    written = nib.load(tmp_path / "labels.mgz")
+    assert written.get_data_dtype().newbyteorder("=") == np.int32
+    np.testing.assert_array_equal(np.asarray(written.dataobj), labels)
+
+
+def test_mgh_holds_other_numbers_as_float32(tmp_path, rng):
+    for values in (rng.random(SHAPE), np.full(SHAPE, 1e12)):
+        write_image(tmp_path / "image.mgz", nib.Nifti1Image(values, AFFINE))
+        written = nib.load(tmp_path / "image.mgz")
+        assert written.get_data_dtype().newbyteorder("=") == np.float32
+        np.testing.assert_allclose(np.asarray(written.dataobj), values, rtol=1e-6)
+
+
+def test_a_file_that_may_not_be_read(tmp_path, labels, monkeypatch):
+    nib.save(nib.Nifti1Image(labels.astype(np.int32), AFFINE), tmp_path / "mine.nii.gz")
+
+    def refused(_):
+        raise PermissionError
+
+    monkeypatch.setattr(formats, "_check_content", refused)
+    with pytest.raises(InputError, match=r"mine\.nii\.gz: expected a file that may be read"):
+        open_image(tmp_path / "mine.nii.gz")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.inference import RefiningRegistrar, Registrar
+from pmrnet.inference import RefiningRegistrar, Registrar, registrar_of
 from pmrnet.network_field import FieldModel
 from pmrnet.refine import Refinement
 
@@ -59,3 +59,15 @@ def test_refining_registers_as_the_command_does(monkeypatch):
         registrar.displacement(moving, fixed)
     with pytest.raises(InputError, match="a velocity"):
         RefiningRegistrar(SimpleNamespace(has_velocity=False), {"spacing": 2, "network": {}})
+
+
+def test_a_refined_row_is_registered_by_refinement_everywhere():
+    network, description = SimpleNamespace(has_velocity=True), {"spacing": 2}
+    for method, kind in (
+        ("pmrnet", Registrar),
+        ("pmrnet@lpba40", Registrar),
+        ("mine", Registrar),
+        ("pmrnet-refined", RefiningRegistrar),
+        ("pmrnet-refined@lpba40", RefiningRegistrar),
+    ):
+        assert type(registrar_of(method, network, description)) is kind

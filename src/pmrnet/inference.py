@@ -10,6 +10,7 @@ from keras import ops
 
 from pmrnet import spatial
 from pmrnet.errors import InputError
+from pmrnet.methods import method_of
 from pmrnet.network_field import FieldModel
 from pmrnet.refine import Refinement
 
@@ -97,3 +98,20 @@ class RefiningRegistrar:
             )
         images = (np.asarray(s.image_at(1), dtype=np.float32) for s in (moving, fixed))
         return self.model.field(*images, refine=self.settings).displacement
+
+
+def registrar_of(
+    method: str, network: RegistrationNetwork, description: dict[str, Any]
+) -> Registrar | RefiningRegistrar:
+    """What registers pairs for a method of the tables: the network alone, or refined.
+
+    Parameters
+    ----------
+    method
+        Name of the method.
+    network, description
+        From `pmrnet.weights.load_network`, of the weights that the method has.
+    """
+    if method_of(method).refines is not None:
+        return RefiningRegistrar(network, description)
+    return Registrar(network, description["spacing"])

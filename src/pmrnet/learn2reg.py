@@ -75,14 +75,14 @@ def export_learn2reg(
     InputError
         If there are no weights or no prepared subjects, or the folder holds something else.
     """
-    from pmrnet.inference import Registrar
+    from pmrnet.inference import registrar_of
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
 
     data = Dataset.load(dataset)
     subjects = data.subjects(getattr(data.protocol, split))
     network, description = load_network(weights_of(dataset, method, weights))
-    registrar = Registrar(network, description["spacing"])
+    registrar = registrar_of(method, network, description)
     identity = {
         "dataset": data.name,
         "method": method,

@@ -72,6 +72,13 @@ def method_run(
     return _by_network(method, weights_of(data.given, method, weights), subjects, identity)
 
 
+def refined_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a refined method: the network's, and those of the refinement."""
+    from pmrnet.refine import Refinement
+
+    return {**config, "refinement": asdict(Refinement())}
+
+
 def _by_optimisation(optimised: Optimised, identity: Mapping[str, Any]) -> MethodRun:
     registers = optimised.displacement_function()
     record = collect(optimised.as_dict(), identity, optimised.seed, None, None)
@@ -94,17 +101,16 @@ def _by_network(
     subjects: Mapping[str, PreparedSubject],
     identity: Mapping[str, Any],
 ) -> MethodRun:
-    from pmrnet.inference import RefiningRegistrar, Registrar
+    from pmrnet.inference import registrar_of
     from pmrnet.weights import load_network
 
     shown = method_of(method)
     network, description = load_network(weights)
     training = description["training"]
     config = training["config"]
-    registrar = Registrar(network, description["spacing"])
+    registrar = registrar_of(method, network, description)
     if shown.refines is not None:
-        registrar = RefiningRegistrar(network, description)
-        config = {**config, "refinement": asdict(registrar.settings)}
+        config = refined_config(config)
     first, second = list(subjects.values())[:2]
     registrar.displacement(first, second)  # compile before timing
     record = collect(config, identity, training["seed"], training["steps"], description["sha256"])

@@ -94,7 +94,7 @@ def markdown_table(
     if printed:
         parts.append(
             "Paper: printed numbers, made with the paper's own preparation of the data, so that "
-            "levels compare less well than gains do:\n\n" + _sources(printed)
+            "they do not compare exactly:\n\n" + _sources(printed)
         )
     lost = [row for row in paper if row.lost]
     if lost:

@@ -18,8 +18,8 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.method_run import method_run
-from pmrnet.methods import REFERENCE, method_of
+from pmrnet.method_run import method_run, refined_config
+from pmrnet.methods import ALIGNMENTS, REFERENCE, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import sha256_of
 from pmrnet.rows import PAPER_TABLES, is_trained_here, listed, row_of, to_make
@@ -273,7 +273,7 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
     elif method_of(method).trained_on is not None or method_of(method).refines is not None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
-        other = _other_than(stored.provenance, weights, recipe_of(data, method))
+        other = _other_than(stored.provenance, weights, _settings_of(data, method))
         if other is not None:
             raise InputError(
                 f"Expected the stored result in {data.results / method} to be of the {other}, "
@@ -286,12 +286,29 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
     in_own_process(evaluate, dataset, method)
 
 
-def _other_than(stored: Mapping[str, Any], weights: str | None, recipe: Path | None) -> str | None:
+def _settings_of(data: Dataset, method: str) -> tuple[Path, str] | None:
+    """File of the settings that a result should have, and their hash; None where there is none."""
+    shown = method_of(method)
+    if method in ALIGNMENTS or shown.trained_on is not None:
+        return None
+    if (recipe := recipe_of(data, method)) is not None:
+        return recipe, sha256_of(Optimised.load(recipe).as_dict())
+    try:
+        path = data.experiment(shown.refines or method)
+    except InputError:  # the weights are all there is of it
+        return None
+    config = Experiment.load(path).as_dict()
+    return path, sha256_of(config if shown.refines is None else refined_config(config))
+
+
+def _other_than(
+    stored: Mapping[str, Any], weights: str | None, settings: tuple[Path, str] | None
+) -> str | None:
     """Say what a result should be of and is not; None where it is."""
     if weights and stored.get("weights_sha256") != weights_sha256(weights):
         return f"weights {weights}"
-    if recipe and stored.get("config_sha256") != sha256_of(Optimised.load(recipe).as_dict()):
-        return f"settings in {recipe}"
+    if settings and stored.get("config_sha256") != settings[1]:
+        return f"settings in {settings[0]}"
     return None
 
 

@@ -110,8 +110,9 @@ class TestTemperatureOfASampledSpread:
         def measure(t):
             return Points(t**0.45 * deviation, error)
 
-        rounds = fit_temperature(measure, corrections=3)
+        rounds = fit_temperature(measure)
         assert rounds[0] < rounds[1] < rounds[-1]
+        assert len(fit_temperature(measure, rounds=2)) == 2
         assert fit_factor(measure(rounds[-1])) == pytest.approx(1, abs=0.01)
         assert abs(np.log(fit_factor(measure(rounds[0])))) > 0.1
 

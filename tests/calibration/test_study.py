@@ -119,6 +119,11 @@ def test_only_validation_pairs_are_fitted(project, monkeypatch):
     assert set(project.data.protocol.pairs("test")) < set(seen)
 
 
+def test_a_refined_row_has_the_posterior_of_its_network(project):
+    with pytest.raises(InputError, match="that of pmrnet; calibrate that"):
+        study.calibrate("tiny", "pmrnet-refined")
+
+
 def test_network_without_a_posterior(project, monkeypatch):
     network = SimpleNamespace(has_velocity=False)
     description = {"network": {"type": "faim"}}

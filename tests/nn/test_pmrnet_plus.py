@@ -99,8 +99,7 @@ def test_a_pass_sees_the_moving_image_as_the_ones_before_moved_it(rng, oracle):
     first = network(inputs)
     again = inputs | {"moving": numpy_of(first["moved"])}
     expected = numpy_of(first["velocity"]) + velocity_of(network, again)
-    network.predict_on_batch(inputs)  # compiled for one pass
-    network.set_passes(2)
+    network = make(**EVERYTHING)
     np.testing.assert_allclose(velocity_of(network, inputs), expected, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(
         network.predict_on_batch(inputs)["velocity"], expected, rtol=1e-3, atol=1e-3
@@ -124,6 +123,11 @@ def test_training_goes_on_from_a_share_of_the_passes_before(rng, monkeypatch):
         found = network(inputs, training=True)["velocity"]
         np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
     monkeypatch.undo()
+    network.training_passes = 1
+    found = numpy_of(network(inputs, training=True)["velocity"])
+    np.testing.assert_allclose(found, velocity_of(once, inputs), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(velocity_of(network, inputs), whole, rtol=1e-3, atol=1e-3)
+    network.training_passes = 2
     network.sampler.reset(3)
     first, second = (numpy_of(network(inputs, training=True)["velocity"]) for _ in range(2))
     assert not np.allclose(first, second, atol=1e-2)

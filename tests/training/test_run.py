@@ -168,7 +168,10 @@ def test_starts_from_weights_that_are_named(subjects, tmp_path):
     first = train(experiment(), tiny_protocol(), subjects, tmp_path / "first", {})
     settings = {"steps": 4, "learning_rate": 1e-12}
     on = dataclasses.replace(experiment(**settings), init=str(first))
-    train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    path = train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    record = json.loads(path.read_text())["training"]["init"]
+    assert record["sha256"] == json.loads(first.read_text())["sha256"]
+    assert record["steps"] == 12
     before, after = (
         load_network(tmp_path / name / "weights.json")[0].get_weights() for name in ("first", "on")
     )
@@ -198,9 +201,12 @@ def test_subjects_of_another_data_set_and_changes_take_part(subjects, tmp_path):
 def test_stages_may_differ_in_passes(subjects, tmp_path, monkeypatch):
     seen = []
     look = PMRNetPlus.infer
-    monkeypatch.setattr(
-        PMRNetPlus, "infer", lambda self, *a, **k: seen.append(self.passes) or look(self, *a, **k)
-    )
+
+    def infer(self, *images, training):
+        seen.append((training, self.training_passes if training else self.passes))
+        return look(self, *images, training)
+
+    monkeypatch.setattr(PMRNetPlus, "infer", infer)
     base = experiment(steps=4)
     (stage,) = base.stages
     plus = dataclasses.replace(
@@ -210,9 +216,35 @@ def test_stages_may_differ_in_passes(subjects, tmp_path, monkeypatch):
         stages=(dataclasses.replace(stage, passes=1), stage),
     )
     path = train(plus, tiny_protocol(), subjects, tmp_path / "run", {})
-    assert sorted(set(seen)) == [1, 2]
-    assert seen.index(2) == seen.count(1)  # first the ones, validation included, then the twos
+    assert list(dict.fromkeys(p for training, p in seen if training)) == [1, 2]
+    # What chooses the weights is the network as it will be used.
+    assert {p for training, p in seen if not training} == {2}
     assert load_network(path)[0].passes == 2
     wrong = dataclasses.replace(plus, network=NETWORK)
     with pytest.raises(InputError, match="expected no passes for the network pmrnet"):
         train(wrong, tiny_protocol(), subjects, tmp_path / "wrong", {})
+
+
+def test_every_stage_of_a_resumed_training_is_whole(subjects, tmp_path, monkeypatch):
+    base = experiment(steps=8)
+    twice = dataclasses.replace(base, stages=base.stages * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_epoch_end", killing(Progress.on_epoch_end, 2))
+        with pytest.raises(Killed):
+            train(twice, tiny_protocol(), subjects, tmp_path, {})
+    assert (tmp_path / "stage1" / "backup" / "latest.weights.h5").is_file()
+    path = train(twice, tiny_protocol(), subjects, tmp_path, {})
+    for stage in ("stage1", "stage2"):
+        rows = list(csv.DictReader((tmp_path / stage / "log.csv").open()))
+        assert [row["epoch"] for row in rows] == ["0", "1"]
+    starts = json.loads(path.read_text())["training"]["starts"]
+    assert len(starts) == 2
+    assert all({"created", "git", "machine"} <= start.keys() for start in starts)
+
+
+def test_a_damaged_checkpoint_is_said(subjects, tmp_path):
+    checkpoint = tmp_path / "stage1" / "backup" / "latest.weights.h5"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"half a file")
+    with pytest.raises(InputError, match="delete it to begin the stage again"):
+        train(experiment(), tiny_protocol(), subjects, tmp_path, {})

@@ -19,6 +19,7 @@ from pmrnet.calibration.temperature_fit import fit_factor, fit_temperature
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
+from pmrnet.methods import method_of
 from pmrnet.provenance import collect
 from pmrnet.weights.store import load_network, weights_json
 from pmrnet.weights.temperature import write_temperature
@@ -66,6 +67,11 @@ def calibrate(
         If the network has no velocity, or there is nothing to measure errors against.
     """
     data = Dataset.load(dataset)
+    if (refines := method_of(method).refines) is not None:
+        raise InputError(
+            f"{method}: expected a network, found one refined for each pair, whose posterior is "
+            f"that of {refines}; calibrate that."
+        )
     source = workflow.weights_of(dataset, method, weights)
     network, description = load_network(source)
     if not network.has_velocity:

@@ -27,20 +27,23 @@ def fit_factor(points: Points) -> float:
     return float(points.squared_ratio.mean() / points.components)
 
 
-def fit_temperature(measure: Callable[[float], Points], corrections: int = 2) -> list[float]:
+def fit_temperature(
+    measure: Callable[[float], Points], tolerance: float = 0.01, rounds: int = 10
+) -> list[float]:
     """Temperature of a posterior whose samples pass through a deformation.
 
-    The displacement's standard deviation grows nearly, not exactly, with the root of the
-    temperature: noise that is large within a voxel's reach averages itself out in the integral.
-    So `fit_factor` is found for the posterior as it is and then, as often as `corrections` says,
-    at the temperature found.
+    The displacement's standard deviation grows more slowly than the root of the temperature: noise
+    that is large within a voxel's reach averages itself out in the integral. So `fit_factor` is
+    found for the posterior as it is and then at the temperature found, until it stays 1.
 
     Parameters
     ----------
     measure
         Gives the points for a temperature.
-    corrections
-        Number of repetitions.
+    tolerance
+        How far from 1 the last factor may be.
+    rounds
+        Largest number of factors.
 
     Returns
     -------
@@ -48,6 +51,9 @@ def fit_temperature(measure: Callable[[float], Points], corrections: int = 2) ->
         The temperature after each round; the last one counts.
     """
     found = [fit_factor(measure(1.0))]
-    for _ in range(corrections):
-        found.append(found[-1] * fit_factor(measure(found[-1])))
+    while len(found) < rounds:
+        factor = fit_factor(measure(found[-1]))
+        found.append(found[-1] * factor)
+        if abs(factor - 1) < tolerance:
+            break
     return found

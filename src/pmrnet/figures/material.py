@@ -205,7 +205,7 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
 
 def _displacement(pair: Pair, method: str, scored: bool) -> Any:
     """Field of a method for the pair; an InputError says in two words why there is none."""
-    from pmrnet.inference import Registrar
+    from pmrnet.inference import registrar_of
 
     recipe = recipe_of(pair.dataset, method)
     if recipe is not None:
@@ -214,7 +214,7 @@ def _displacement(pair: Pair, method: str, scored: bool) -> Any:
         network, description, _ = load_method(pair.dataset.given, method)
     except InputError as error:
         raise InputError("no weights") from error
-    return Registrar(network, description["spacing"]).displacement(pair.moving, pair.fixed)
+    return registrar_of(method, network, description).displacement(pair.moving, pair.fixed)
 
 
 def _optimised(pair: Pair, recipe: Path, scored: bool) -> Any:

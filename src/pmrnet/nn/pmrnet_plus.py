@@ -48,20 +48,17 @@ class PMRNetPlus(PMRNet):
                 f"repeats needs an entry of 1 or more for each of the {len(self.filters)} levels; "
                 f"got {repeats}."
             )
-        self.set_passes(passes)
+        if passes < 1:
+            raise ValueError(f"passes must be 1 or more; got {passes}.")
+        self.passes = passes
+        #: how many of them a training step takes; to be set before compiling
+        self.training_passes = passes
         self.top_down = top_down
         if top_down:
             self.moving_top_down = TopDown(self.filters, name="moving_top_down")
             self.fixed_top_down = self.moving_top_down
             if not self.shared_encoder:
                 self.fixed_top_down = TopDown(self.filters, name="fixed_top_down")
-
-    def set_passes(self, passes: int) -> None:
-        """Change the number of passes; weights stay. Compile anew to train."""
-        if passes < 1:
-            raise ValueError(f"passes must be 1 or more; got {passes}.")
-        self.passes = passes
-        self._predict_functions.clear()
 
     def build(self, input_shape: dict | None = None) -> None:
         """Create all weights: for 3D images, or for those of `input_shape`."""
@@ -84,7 +81,7 @@ class PMRNetPlus(PMRNet):
     def _passes(self, moving: object, fixed: object, training: bool, learning: bool) -> Inference:
         velocity = 0.0  # of the passes before
         fixed_features, seen = self._encode_fixed(fixed), moving
-        for _ in range(self.passes - 1):
+        for _ in range((self.training_passes if learning else self.passes) - 1):
             velocity += self._infer(self._encode_moving(seen), fixed_features, False).mean
             if learning:
                 share = keras.random.uniform((), seed=self.sampler.generator)

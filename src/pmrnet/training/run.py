@@ -20,11 +20,13 @@ from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
+from pmrnet.training.checkpoint import Checkpoint, resume
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.similarity import ValidationSimilarity
+from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation import ValidationDice, validation_labels
 from pmrnet.weights import load_network, save_weights
 
@@ -73,8 +75,8 @@ def train(
     keras.utils.set_random_seed(experiment.seed)
     network = build_network(experiment.network, build_objective(experiment.objective))
     network.build()
-    if experiment.init:
-        _start_from(network, experiment)
+    start = _start_from(network, experiment) if experiment.init else {}
+    add_start(folder, provenance)
     training = [[subjects[s] for s in protocol.train], *mixed]
     for number, stage in enumerate(experiment.stages, start=1):
         validation = _validation(stage, f"stage{number}", experiment, protocol, subjects, folder)
@@ -88,12 +90,18 @@ def train(
         experiment.network,
         folder / "weights",
         spacing=best["spacing"],
-        training={**provenance, "best": best, "seconds": _seconds(experiment, folder)},
+        training={
+            **provenance,
+            **start,
+            "best": best,
+            "seconds": _seconds(experiment, folder),
+            "starts": read_starts(folder),
+        },
     )
 
 
-def _start_from(network: keras.Model, experiment: Experiment) -> None:
-    """Give the network the weights that the experiment names, if they are of the same kind."""
+def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
+    """Give the network the weights that the experiment names; says which they were."""
     found, description = load_network(experiment.init)
     if description["network"] != experiment.network:
         raise InputError(
@@ -101,6 +109,9 @@ def _start_from(network: keras.Model, experiment: Experiment) -> None:
             f"{experiment.init}, which are of {description['network']}; make them agree."
         )
     network.set_weights(found.get_weights())
+    before = description.get("training", {})
+    kept = {key: before.get(key) for key in ("steps", "seconds")}
+    return {"init": {"weights": experiment.init, "sha256": description["sha256"], **kept}}
 
 
 def _seconds(experiment: Experiment, folder: Path) -> int:
@@ -154,12 +165,15 @@ def _run_stage(
         # by themselves. On JAX there is nothing but XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # Built now, since a backup can only restore the state of an optimizer that has one.
+    # Built now, since a checkpoint can only restore the state of an optimizer that has one.
     network.optimizer.build(network.trainable_variables)
+    checkpoint = stage_folder / "backup" / "latest.weights.h5"
+    first = resume(network, checkpoint, stage.validate_every)
     started = time.time()
     network.fit(
         sequence,
         epochs=stage.epochs,
+        initial_epoch=first,
         shuffle=False,  # the sequence has an order of its own, which a resumed run repeats
         verbose=0,
         callbacks=[
@@ -170,7 +184,7 @@ def _run_stage(
             EpochLog(stage_folder / "log.csv"),
             keras.callbacks.TensorBoard(str(folder / "tensorboard" / name), write_graph=False),
             # Last, so that a kill repeats an epoch that was logged rather than lose one's log.
-            keras.callbacks.BackupAndRestore(str(stage_folder / "backup"), delete_checkpoint=False),
+            Checkpoint(checkpoint),
         ],
     )
     with atomic_path(last) as temporary:
@@ -183,9 +197,9 @@ def _run_stage(
 
 
 def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:
-    """Give the network the stage's number of passes, or its own again."""
-    if hasattr(network, "set_passes"):
-        network.set_passes(stage.passes or experiment.network.get("passes", 1))
+    """Train the stage's number of passes, or the network's own."""
+    if hasattr(network, "training_passes"):
+        network.training_passes = stage.passes or network.passes
     elif stage.passes is not None:
         raise InputError(
             f"stage: expected no passes for the network {experiment.network['type']}, found "

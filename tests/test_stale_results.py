@@ -1,0 +1,61 @@
+"""Stored results are of the settings and weights that there are; others are noticed."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pmrnet.config import Experiment
+from pmrnet.dataset import Dataset
+from pmrnet.provenance import sha256_of
+from pmrnet.refine import Refinement
+from pmrnet.results import load_result
+from pmrnet.trained_weights import weights_sha256
+from pmrnet.weights import available
+from pmrnet.workflow import _other_than, _settings_of
+
+ROOT = Path(__file__).resolve().parents[1]
+STORED = sorted(path.parent for path in ROOT.glob("experiments/*/results/*/result.json"))
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("folder", STORED, ids=lambda f: f"{f.parents[1].name}-{f.name}")
+def test_no_stored_result_is_stale(folder):
+    data, method = Dataset.load(folder.parents[1].name), folder.name
+    result = load_result(folder)
+    assert result.protocol_hash == data.protocol.hash
+    weights = f"{data.name}-{method.removesuffix('-refined')}"
+    weights = weights if weights in available() else None
+    assert (weights is None) == (result.provenance["weights_sha256"] is None)
+    assert _other_than(result.provenance, weights, _settings_of(data, method)) is None
+
+
+def test_other_settings_are_noticed(monkeypatch):
+    data = Dataset.load("lpba40")
+    shipped = "lpba40-pmrnet"
+    stored = dict(load_result(data.results / "pmrnet").provenance)
+    assert _other_than(stored | {"weights_sha256": "0"}, shipped, None) == f"weights {shipped}"
+    load = Experiment.load
+    monkeypatch.setattr(Experiment, "load", lambda path: dataclasses.replace(load(path), seed=7))
+    settings = _settings_of(data, "pmrnet")
+    sentence = "settings in experiments/lpba40/pmrnet.yaml"
+    assert _other_than(stored, shipped, settings) == sentence
+    assert weights_sha256(shipped) == stored["weights_sha256"]
+
+
+def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
+    data = Dataset.load("lpba40")
+    plain, refined = (_settings_of(data, name)[1] for name in ("pmrnet", "pmrnet-refined"))
+    assert plain == sha256_of(Experiment.load(data.experiment("pmrnet")).as_dict())
+    changed = dataclasses.replace(Refinement(), steps=99)
+    monkeypatch.setattr("pmrnet.refine.Refinement", lambda: changed)
+    assert len({plain, refined, _settings_of(data, "pmrnet-refined")[1]}) == 3
+
+
+@pytest.mark.parametrize("method", ["none", "affine", "pmrnet@lpba40", "no-such-method"])
+def test_what_has_no_settings_here(method):
+    assert _settings_of(Dataset.load("mindboggle"), method) is None

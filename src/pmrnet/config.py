@@ -51,6 +51,8 @@ class Stage:
         Adam's decoupled weight decay, or None.
     validate_every
         Steps between two looks at the validation pairs (the length of an epoch).
+    clip_norm
+        Largest norm of the gradient of all weights together, or None.
     passes
         Of a network that has several (`pmrnet-plus`), how many the stage trains; None for the
         network's own number.
@@ -63,6 +65,7 @@ class Stage:
     decay_every: int = 10**9
     weight_decay: float | None = None
     validate_every: int = 500
+    clip_norm: float | None = None
     passes: int | None = None
 
     @property
@@ -165,7 +168,7 @@ class Experiment:
         return _used(content)
 
 
-_OPTIONAL = ("mix", "augment", "init", "passes")
+_OPTIONAL = ("mix", "augment", "init", "clip_norm", "passes")
 
 
 def _used(content: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +192,10 @@ _EXPECTED = {
         "a number of 0 or more (with a point, 1.0e-5), or null",
     ),
     "validate_every": (is_count, "a number of steps above 0"),
+    "clip_norm": (
+        lambda value: value is None or is_positive(value),
+        "a positive number (with a point, 10.0), or null",
+    ),
     "passes": (lambda value: value is None or is_count(value), "a number of passes above 0"),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from pmrnet import spatial
 from pmrnet.nn.network import Inference
@@ -29,8 +28,6 @@ class PMRNetPlus(PMRNet):
     passes
         How often the whole network looks at the fixed image and at the moving one as it has moved
         it so far, with the same weights; velocities add up. All passes but the last take the mean.
-        In training, the last one learns to go on from a random share of what those before found,
-        from nothing to all of it, and no gradient runs through them: with one, two passes diverge.
     """
 
     def __init__(
@@ -72,20 +69,21 @@ class PMRNetPlus(PMRNet):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """As `PMRNet.infer`, pass by pass; the levels are those of the last one."""
-        return self._passes(moving, fixed, training, learning=training)
+        return self._infer_passes(
+            moving, fixed, training, self.training_passes if training else self.passes
+        )
 
     def draw(self, moving: object, fixed: object) -> Inference:
-        """As in training, but every pass goes on from all that the ones before found."""
-        return self._passes(moving, fixed, training=True, learning=False)
+        """As in training, but with all passes."""
+        return self._infer_passes(moving, fixed, True, self.passes)
 
-    def _passes(self, moving: object, fixed: object, training: bool, learning: bool) -> Inference:
+    def _infer_passes(
+        self, moving: object, fixed: object, training: bool, passes: int
+    ) -> Inference:
         velocity = 0.0  # of the passes before
         fixed_features, seen = self._encode_fixed(fixed), moving
-        for _ in range((self.training_passes if learning else self.passes) - 1):
+        for _ in range(passes - 1):
             velocity += self._infer(self._encode_moving(seen), fixed_features, False).mean
-            if learning:
-                share = keras.random.uniform((), seed=self.sampler.generator)
-                velocity = share * ops.stop_gradient(velocity)
             displacement = self.resize_displacement(self.integration(velocity))
             seen = self.transformer([moving, displacement])
         last = self._infer(self._encode_moving(seen), fixed_features, training)

@@ -235,4 +235,10 @@ def _optimizer(stage: Stage) -> keras.optimizers.Optimizer:
     rate = keras.optimizers.schedules.ExponentialDecay(
         stage.learning_rate, stage.decay_every, stage.decay_factor, staircase=True
     )
-    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, weight_decay=stage.weight_decay)
+    return keras.optimizers.Adam(
+        rate,
+        beta_1=0.9,
+        beta_2=0.999,
+        weight_decay=stage.weight_decay,
+        global_clipnorm=stage.clip_norm,
+    )

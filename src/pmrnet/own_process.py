@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from pmrnet.end_with_parent import end_with_parent
 from pmrnet.errors import InputError
 
 
@@ -34,7 +35,7 @@ def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
     # Spawned: what TensorFlow has begun in this process does not survive a fork.
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        with ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent) as pool:
             return pool.submit(function, *arguments).result()
     except BrokenProcessPool as error:
         raise InputError(

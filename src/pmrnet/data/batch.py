@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pmrnet.end_with_parent import end_with_parent
 from pmrnet.errors import InputError
 
 Result = TypeVar("Result")
@@ -167,7 +168,7 @@ def _outcomes(
     others = set(active_children())
     # Not "fork": SimpleITK and BLAS threads of this process do not survive one.
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+        processes, mp_context=get_context("spawn"), initializer=_begin_worker
     ) as pool:
         futures = {pool.submit(function, *arguments): name for name, arguments in jobs.items()}
         try:
@@ -182,7 +183,8 @@ def _outcomes(
             raise
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _begin_worker() -> None:
+    end_with_parent()
     # A terminal sends Ctrl-C to all processes, each of which would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

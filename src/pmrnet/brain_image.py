@@ -16,7 +16,7 @@ from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
 from pmrnet.data.volume import Volume, load_image
 from pmrnet.data.whole_head import STRIPPERS, is_whole_head, refuse_whole_head
 from pmrnet.errors import InputError
-from pmrnet.image_files import open_image
+from pmrnet.image_files import open_image, storable
 
 Image = str | os.PathLike | nib.spatialimages.SpatialImage | Sequence[Any]
 
@@ -98,7 +98,7 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
     else:
         try:
             data, affine = given
-            data = _storable(np.asarray(data))
+            data = storable(np.asarray(data))
             image = nib.Nifti1Image(data, check_affine(affine, role), dtype=data.dtype)
         except (TypeError, ValueError, nib.spatialimages.HeaderDataError) as error:
             if isinstance(error, InputError):
@@ -124,9 +124,3 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
     matrix = check_affine(affine, role)
     check_voxel_size(np.linalg.norm(matrix[:3, :3], axis=0), role)
     return role, image, Volume(np.ascontiguousarray(data, np.float32), matrix)
-
-
-def _storable(data: np.ndarray) -> np.ndarray:
-    """Values in a type that NIfTI has, where theirs is none."""
-    other = {"bool": np.uint8, "float16": np.float32}.get(data.dtype.name)
-    return data if other is None else data.astype(other)

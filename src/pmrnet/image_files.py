@@ -60,12 +60,16 @@ def _with_default_axes(
 
 def _for_nifti(data: np.ndarray) -> np.ndarray:
     """Values in a type that nibabel writes without being asked twice."""
-    if data.dtype == bool:
-        return data.astype(np.uint8)
     if data.dtype in (np.int64, np.uint64):
         fits = np.iinfo(np.int32).min <= data.min() and data.max() <= np.iinfo(np.int32).max
         return data.astype(np.int32 if fits else np.float64)
-    return data.astype(np.float32) if data.dtype == np.float16 else data
+    return storable(data)
+
+
+def storable(data: np.ndarray) -> np.ndarray:
+    """Values in a type that NIfTI has, where theirs is none."""
+    other = {"bool": np.uint8, "float16": np.float32}.get(data.dtype.name)
+    return data if other is None else data.astype(other)
 
 
 def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path:

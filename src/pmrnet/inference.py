@@ -65,18 +65,11 @@ class RefiningRegistrar:
     ----------
     network, description
         With weights, and the weights' JSON.
-    settings
-        Of the refinement.
     """
 
-    def __init__(
-        self,
-        network: RegistrationNetwork,
-        description: dict[str, Any],
-        settings: Refinement | None = None,
-    ) -> None:
+    def __init__(self, network: RegistrationNetwork, description: dict[str, Any]) -> None:
         self.model = FieldModel(network, description)
-        self.settings = Refinement() if settings is None else settings
+        self.settings = Refinement()
 
     def displacement(self, moving: PreparedSubject, fixed: PreparedSubject) -> np.ndarray:
         """Displacement that moves `moving` onto `fixed`.

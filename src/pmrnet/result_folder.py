@@ -17,12 +17,13 @@ from pmrnet.errors import InputError
 RECORD, REPORT = "metrics.json", "report.html"
 # What a record of ours has, and other programs' files of that name have not.
 _KEYS = {"metrics", "files", "provenance"}
-# Names of results without their endings, and the endings; other files in the folder are not ours.
+# Names of results without their endings; other files in the folder are not ours.
 _STEMS = {
     *("forward", "inverse", "affine", "jacobian", "uncertainty"),
     *("moved", "moved_back", "moved_labels", "moving_mask", "fixed_mask"),
 }
-_ENDINGS = (".nii.gz", ".mat", ".x5", ".npz")
+#: endings of images, and of transforms in any of the formats
+ENDINGS = (".nii.gz", ".x5", ".npz", ".mat")
 # Left by a kill while results were being replaced: what is there is ours and of no use.
 _MARKER = ".unfinished"
 _PART = ".part-"
@@ -97,7 +98,7 @@ def _is_record(path: Path) -> bool:
 
 
 def _is_result(path: Path) -> bool:
-    stems = {path.name.removesuffix(ending) for ending in _ENDINGS if path.name.endswith(ending)}
+    stems = {path.name.removesuffix(ending) for ending in ENDINGS if path.name.endswith(ending)}
     return path.name in (RECORD, REPORT) or bool(stems & _STEMS)
 
 

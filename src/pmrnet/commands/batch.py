@@ -97,8 +97,7 @@ def _run_batch(options: argparse.Namespace) -> int:
     from pmrnet.registration import DEFAULT_WEIGHTS
     from pmrnet.weights.temperature import parse_temperature
 
-    wanted = options.temperature
-    temperature = None if wanted is None else parse_temperature(wanted)
+    temperature = parse_temperature(options.temperature)
     refine = None
     if options.refine is not None:
         from pmrnet.refine import Refinement

@@ -105,8 +105,7 @@ def _register(options: argparse.Namespace) -> None:
     from pmrnet.result_folder import check_folder
     from pmrnet.weights.temperature import parse_temperature
 
-    wanted = options.temperature
-    temperature = None if wanted is None else parse_temperature(wanted)
+    temperature = parse_temperature(options.temperature)
     # Before the work, not after it.
     check_folder(options.out, options.overwrite)
     for labels in (options.moving_labels, options.fixed_labels):

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+from pmrnet.data.room import explained_permission
 from pmrnet.errors import InputError
 
 #: endings of the names of volumes, longer before shorter
@@ -96,13 +97,8 @@ def check_file(path: Path) -> None:
         compressed though its name says otherwise or the other way round, is of another kind, or may
         not be read.
     """
-    try:
+    with explained_permission(path):
         _check_file(path)
-    except PermissionError as error:
-        raise InputError(
-            f"{path}: expected a file that may be read, found that this user may not; change its "
-            "permissions."
-        ) from error
 
 
 def _check_file(path: Path) -> None:

@@ -25,7 +25,7 @@ import pmrnet
 from pmrnet.data.downsampling import downsample
 from pmrnet.data.formats import file_pair
 from pmrnet.data.label_merge import merge_labels
-from pmrnet.data.room import explained_writing
+from pmrnet.data.room import explained_permission, explained_writing
 from pmrnet.data.volume import Volume, load_array, load_labels, save_array
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
@@ -188,7 +188,7 @@ def without_paths(inputs: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str
 
 
 def _describe(path: Path) -> dict[str, str]:
-    try:
+    with explained_permission(path):
         if not path.is_file():
             raise InputError(f"{path}: expected an image file, found none there; check the path.")
         # Not through links: some stores give the files behind them names without an ending.
@@ -198,11 +198,6 @@ def _describe(path: Path) -> dict[str, str]:
             if part != path:
                 result[key] = _sha256(part)
         return result
-    except PermissionError as error:
-        raise InputError(
-            f"{path}: expected a file that may be read, found that this user may not; change its "
-            "permissions."
-        ) from error
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Whether a folder can be written to and has room, told before the work and when writing fails."""
+"""Whether files may be read, and folders written to and have room, told in a sentence."""
 
 from __future__ import annotations
 
@@ -40,6 +40,24 @@ def explained_writing(folder: Path, size: int) -> Iterator[None]:
         if error.errno in _REFUSED:
             raise _no_access(folder, os.strerror(error.errno)) from error
         raise
+
+
+@contextmanager
+def explained_permission(path: Path) -> Iterator[None]:
+    """Turn a refusal to read a file into an `InputError`.
+
+    Raises
+    ------
+    InputError
+        If the block may not read the file.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: expected a file that may be read, found that this user may not; change its "
+            "permissions."
+        ) from error
 
 
 def check_room(folder: Path, size: int) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pmrnet.data.template import Grid as ImageGrid
 from pmrnet.errors import InputError
-from pmrnet.result_folder import RECORD
+from pmrnet.result_folder import ENDINGS, RECORD
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import Chain, to_dense
 from pmrnet.transforms.dense import DenseTransform
@@ -21,16 +21,8 @@ from pmrnet.transforms.transform import Grid, Transform
 
 #: what a registration calls the transform from fixed to moving space, and the one back
 FORWARD, INVERSE = "forward", "inverse"
-# Endings of the transforms in the folder of a registration, in any of the formats.
-_ENDINGS = (".nii.gz", ".x5", ".npz", ".mat")
 _PREFIX = "inverse:"
 _ROLES = ("fixed", "moving")
-
-
-@dataclass(frozen=True, eq=False)
-class _ImageGrid:
-    shape: tuple[int, ...]
-    affine: NDArray
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,7 @@ def transform_file(folder: Path, name: str) -> Path:
     InputError
         If there is none.
     """
-    files = (folder / f"{name}{ending}" for ending in _ENDINGS)
+    files = (folder / f"{name}{ending}" for ending in ENDINGS)
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         raise InputError(
@@ -196,8 +188,10 @@ def _grids(folder: Path) -> tuple[Grid, Grid] | None:
     """Grids of the fixed and the moving image of a registration, by its record; None without."""
     try:
         images = json.loads((folder / RECORD).read_text(encoding="utf-8"))["images"]
-        grids = (_ImageGrid(tuple(images[r]["shape"]), images[r]["affine"]) for r in _ROLES)
-        return tuple(replace(grid, affine=np.array(grid.affine, float)) for grid in grids)
+        return tuple(
+            ImageGrid(tuple(images[r]["shape"]), np.array(images[r]["affine"], float))
+            for r in _ROLES
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pmrnet.data.room import explained_permission
 from pmrnet.errors import InputError
 
 
@@ -28,12 +29,8 @@ def explained_reading(path: Path, expected: str) -> Iterator[None]:
     if not path.is_file():
         raise InputError(f"{path}: expected {expected}, found no such file; check the path.")
     try:
-        yield
-    except PermissionError as error:
-        raise InputError(
-            f"{path}: expected a file that may be read, found that this user may not; change its "
-            "permissions."
-        ) from error
+        with explained_permission(path):
+            yield
     except InputError as error:
         if str(error).startswith(str(path)):
             raise

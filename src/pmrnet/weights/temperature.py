@@ -91,16 +91,16 @@ def read_temperature(weights: Path, sha256: str) -> dict[str, Any] | None:
     return record if owner == sha256 else None
 
 
-def parse_temperature(text: str) -> float | str:
-    """What the command line says: `fitted` or a number above 0.
+def parse_temperature(text: str | None) -> float | str | None:
+    """What the command line says: `fitted`, a number above 0, or nothing.
 
     Raises
     ------
     InputError
         If it is neither.
     """
-    if text == FITTED:
-        return FITTED
+    if text is None or text == FITTED:
+        return text
     try:
         value = float(text)
     except ValueError:

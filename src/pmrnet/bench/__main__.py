@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,9 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from pmrnet.bench.measure import TASKS, measure
-from pmrnet.bench.report import markdown
+from pmrnet.bench.report import markdown, store
 from pmrnet.errors import InputError
-from pmrnet.files import atomic_write_text
 from pmrnet.provenance import collect
 
 SHAPES = ((160, 192, 160), (160, 192, 224))
@@ -71,10 +69,7 @@ def run(shapes: Sequence[tuple[int, ...]], rounds: int, output: Path, tasks: Seq
     measurements = [measure(shape, rounds, _say, tasks) for shape in shapes]
     load["after"] = os.getloadavg()[0]
     results = {"provenance": provenance, "load": load, "measurements": measurements}
-    atomic_write_text(output / "results.json", json.dumps(results, indent=1) + "\n")
-    table = markdown(results)
-    atomic_write_text(output / "results.md", table)
-    print(table)
+    store(output, "results", results, markdown)
 
 
 def _voxelmorph_versions() -> dict[str, str]:

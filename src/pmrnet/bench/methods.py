@@ -9,7 +9,6 @@ after the other and all methods in each pair, so that a machine that drifts does
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -18,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pmrnet.bench.report import store
 from pmrnet.errors import InputError
-from pmrnet.files import atomic_write_text
 from pmrnet.methods import method_of
 from pmrnet.provenance import collect
 
@@ -97,10 +96,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     measured = measure(functions, [[subjects[name] for name in pair] for pair in listed])
     load["after"] = os.getloadavg()[0]
     results = {"provenance": provenance, "load": load, "seconds": measured}
-    atomic_write_text(output / "methods.json", json.dumps(results, indent=1) + "\n")
-    table = markdown(results)
-    atomic_write_text(output / "methods.md", table)
-    print(table)
+    store(output, "methods", results, markdown)
 
 
 def measure(

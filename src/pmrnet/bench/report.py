@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from pmrnet.files import atomic_write_text
 
 NAMES = {
     "pmrnet": "PMR-Net (this package)",
@@ -19,6 +23,28 @@ TASK_NAMES = {
     "warp": "warp, full resolution",
     "warp_gradient": "the same with gradient",
 }
+
+
+def store(
+    output: Path, name: str, results: Mapping[str, Any], table: Callable[[Mapping[str, Any]], str]
+) -> None:
+    """Write results as `<name>.json` and their table as `<name>.md`, and print that.
+
+    Parameters
+    ----------
+    output
+        Folder of the files.
+    name
+        Of both, without ending.
+    results
+        JSON types.
+    table
+        Makes the Markdown of them.
+    """
+    atomic_write_text(output / f"{name}.json", json.dumps(results, indent=1) + "\n")
+    text = table(results)
+    atomic_write_text(output / f"{name}.md", text)
+    print(text)
 
 
 def markdown(results: Mapping[str, Any]) -> str:

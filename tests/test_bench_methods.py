@@ -1,5 +1,7 @@
 """The benchmark of whole methods: who is timed on what, and what its table says."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,3 +69,11 @@ def test_what_cannot_be_timed_is_said(tmp_path, monkeypatch, capsys, arguments, 
     assert main([*arguments, "--output", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_module_runs_as_a_command():
+    """What `make bench-methods` calls."""
+    command = [sys.executable, "-m", "pmrnet.bench.methods", "--pairs", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--pairs: expected 1 to 90" in done.stderr

@@ -158,3 +158,7 @@ def markdown(results: Mapping[str, Any]) -> str:
             cells.append(f"{statistics.median(values):.2f} ({ratio:.1f}x)")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

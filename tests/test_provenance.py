@@ -1,6 +1,7 @@
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -143,6 +144,23 @@ def test_an_installed_package_is_not_given_the_commit_of_the_folder_around_it(ch
 def test_without_git_the_state_is_unknown(checkout, monkeypatch):
     monkeypatch.setenv("PATH", str(checkout))
     assert git_state(checkout / "src") == {"commit": "unknown", "dirty": "unknown"}
+
+
+def test_an_archive_knows_its_commit(checkout, tmp_path_factory):
+    placeholder = Path(pmrnet.__file__).with_name(".git_archival.txt")
+    (checkout / "src" / "pmrnet").mkdir()
+    shutil.copy(placeholder, checkout / "src" / "pmrnet")
+    shutil.copy(Path(__file__).parents[1] / ".gitattributes", checkout)
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "x")
+    archive = tmp_path_factory.mktemp("archive")
+    git(checkout, "archive", "--output", str(archive / "a.tar"), "HEAD")
+    shutil.unpack_archive(archive / "a.tar", archive, filter="data")
+    commit = git(checkout, "rev-parse", "HEAD")
+    assert git_state(archive / "src" / "pmrnet") == {"commit": commit, "dirty": "unknown"}
+    # The placeholder of a mere copy is no commit.
+    shutil.copy(placeholder, archive / "src" / "pmrnet")
+    assert git_state(archive / "src" / "pmrnet")["commit"] == "unknown"
 
 
 # -- hashes

@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -103,7 +105,7 @@ def collect(
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout that `folder` belongs to.
+    """Commit of the checkout or of the archive that `folder` belongs to.
 
     Parameters
     ----------
@@ -116,9 +118,10 @@ def git_state(folder: Path) -> dict[str, Any]:
         ``commit`` (40 hexadecimal digits) and ``dirty``: whether files in `folder` differ from
         the commit, new ones included. Both are "unknown" where git has no commit or does not
         track the folder: a package installed inside some other project's checkout must not be
-        reported with that project's commit.
+        reported with that project's commit. Of an archive (`git archive`, or the ZIP file that
+        GitHub makes) the commit is known, and whether it was changed is not.
     """
-    unknown = {"commit": _UNKNOWN, "dirty": _UNKNOWN}
+    unknown = {"commit": _archived_commit(folder), "dirty": _UNKNOWN}
     if not _git(folder, "ls-files", "--", "."):
         return unknown
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
@@ -126,6 +129,15 @@ def git_state(folder: Path) -> dict[str, Any]:
     if not commit or status is None:
         return unknown
     return {"commit": commit, "dirty": bool(status)}
+
+
+def _archived_commit(folder: Path) -> str:
+    """What git wrote in place of the placeholder (`export-subst`) when it made an archive."""
+    with suppress(OSError):
+        text = (folder / ".git_archival.txt").read_text(encoding="ascii").strip()
+        if re.fullmatch("[0-9a-f]{40}", text):
+            return text
+    return _UNKNOWN
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

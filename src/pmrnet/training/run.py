@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
+from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, resume
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
@@ -69,7 +71,12 @@ def train(
     """
     folder = Path(folder)
     provenance = collect(
-        experiment.as_dict(), data, experiment.seed, experiment.steps, weights_sha256=None
+        experiment.as_dict(),
+        data,
+        experiment.seed,
+        experiment.steps,
+        weights_sha256=None,
+        accelerator=accelerator_name(),
     )
     _claim(folder, provenance["config_sha256"])
     keras.utils.set_random_seed(experiment.seed)
@@ -182,7 +189,7 @@ def _run_stage(
             validation,
             Progress(stage.epochs, stage.validate_every, name, validation.key),
             EpochLog(stage_folder / "log.csv"),
-            keras.callbacks.TensorBoard(str(folder / "tensorboard" / name), write_graph=False),
+            *_tensorboard(folder / "tensorboard" / name),
             # Last, so that a kill repeats an epoch that was logged rather than lose one's log.
             Checkpoint(checkpoint),
         ],
@@ -194,6 +201,13 @@ def _run_stage(
         "seconds_since_last_start": round(time.time() - started, 1),
     }
     atomic_write_text(done, json.dumps(record, indent=1) + "\n")
+
+
+def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
+    """Writer of TensorBoard events, which Keras has through TensorFlow alone."""
+    if find_spec("tensorflow") is None:
+        return []
+    return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
 def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:

@@ -147,11 +147,13 @@ def evaluate(
 def ship(dataset: str, method: str) -> Path:
     """Put the weights trained here among those that the package ships, as `<dataset>-<method>`.
 
+    Those of a large network are stored in half precision, and a row's scores come from what ships.
     Their model card is written beside them. A temperature of earlier weights of that name is of no
     use any more and goes.
     """
     from pmrnet import weights
     from pmrnet.weights.card import model_card
+    from pmrnet.weights.half_precision import LARGE
     from pmrnet.weights.temperature import read_temperature, temperature_path
 
     data = Dataset.load(dataset)
@@ -163,6 +165,7 @@ def ship(dataset: str, method: str) -> Path:
         Path(weights.__file__).parent / name,
         description["spacing"],
         description["training"],
+        half_precision=network.count_params() > LARGE,
     )
     shipped = json.loads(path.read_text())
     atomic_write_text(path.with_suffix(".md"), model_card(name, shipped, data, method))

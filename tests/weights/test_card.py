@@ -49,6 +49,14 @@ def test_a_card_has_every_fact():
         assert fact in text, fact
 
 
+def test_a_training_that_went_on_elsewhere_names_both_machines():
+    gpu = {"machine": {"cpu": "Another CPU", "cores": 16, "accelerator": "A GPU"}}
+    cpu = {"machine": TRAINING["machine"]}
+    description = {"spacing": 2, "training": TRAINING | {"starts": [gpu, gpu, cpu]}}
+    text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
+    assert "77 s on A GPU, cores: 16, then A CPU, cores: 3 |" in text
+
+
 @pytest.mark.parametrize("name", available())
 def test_shipped_weights_have_the_card_of_their_json(name):
     path = weights_json(name)

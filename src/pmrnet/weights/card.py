@@ -64,7 +64,9 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
     changes = ", images changed at random" if config.get("augment") else ""
     best = training["best"]
     score = f", validation Dice {best['val_dice']:.3f}" if "val_dice" in best else ""
-    machine = training["machine"]
+    # A training that was stopped may have gone on elsewhere.
+    starts = training.get("starts") or [training]
+    machines = ", then ".join(dict.fromkeys(_machine(start["machine"]) for start in starts))
     rows = {
         "load": "`from pmrnet.weights import load_network; network, description = "
         f'load_network("{name}")`',
@@ -75,8 +77,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         "but for FAIM a velocity on half the grid",
         "training data": f"{trained}; weights chosen on {_span(protocol.validation)}{score}",
         "training": f"{steps}, batch of one pair, seed {training['seed']}{start}{changes}; "
-        f"{training['seconds']} s on {machine.get('accelerator') or machine['cpu']}, "
-        f"cores: {machine['cores']}",
+        f"{training['seconds']} s on {machines}",
         "protocol": f"{protocol.name}, hash {protocol.hash}: {_span(protocol.test)}, "
         f"{len(protocol.pairs('test'))} ordered pairs, {len(protocol.labels)} labels, scored in "
         "the fixed image's own grid",
@@ -101,6 +102,10 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
             "",
         ]
     )
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return f"{machine.get('accelerator') or machine['cpu']}, cores: {machine['cores']}"
 
 
 def _span(names: tuple[str, ...] | list[str]) -> str:

@@ -30,6 +30,7 @@ def save_weights(
     path: str | Path,
     spacing: int,
     training: dict[str, Any],
+    half_precision: bool = False,
 ) -> Path:
     """Write `<path>.json` and `<path>.weights.h5`.
 
@@ -45,6 +46,8 @@ def save_weights(
         Voxel size in mm of the images that the network takes.
     training
         Provenance of the training, for the record.
+    half_precision
+        Store float16 values; the network computes in float32 all the same.
 
     Returns
     -------
@@ -55,6 +58,11 @@ def save_weights(
     weights = path.with_name(path.name + ".weights.h5")
     with atomic_path(weights) as temporary:
         network.save_weights(temporary)
+        if half_precision:
+            from pmrnet.weights.half_precision import halve
+
+            with atomic_path(temporary) as halved:
+                halve(temporary, halved)
     description = {
         "format": _FORMAT,
         "network": config,

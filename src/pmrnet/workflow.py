@@ -82,9 +82,9 @@ def train(dataset: str, method: str) -> Path:
     for name in experiment.mix:
         prepare(name)
         other = Dataset.load(name)
-        added = other.subjects(other.protocol.train)
+        added = other.subjects(other.protocol.train + other.protocol.validation)
         identity.setdefault("mixed", {})[name] = data_identity(other, added)
-        mixed.append(list(added.values()))
+        mixed.append((other.protocol, added))
     return run_training(experiment, data.protocol, subjects, data.run(method), identity, mixed)
 
 

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from pmrnet.nn import layers
+from pmrnet.nn.losses import LARGEST_LOG_VARIANCE
 
 
 def run(layer, *args, **kwargs):
@@ -107,6 +108,13 @@ class TestGaussianPosterior:
 
 
 class TestGaussianSample:
+    def test_an_immense_variance_is_bounded(self):
+        zero = np.zeros((1, 8, 8, 8, 3), np.float32)
+        widest = run(layers.GaussianSample(seed=3), [zero, zero + LARGEST_LOG_VARIANCE])
+        found = run(layers.GaussianSample(seed=3), [zero, zero + 60])
+        np.testing.assert_array_equal(found, widest)
+        assert 19 < found.std() < 21  # voxels
+
     def test_mean_and_log_variance(self, rng):
         mean = np.broadcast_to(rng.normal(size=(4,)).astype(np.float32), (1, 100, 200, 4))
         log_variance = np.broadcast_to(np.float32([-10, -2, 0, 1]), mean.shape)

@@ -132,6 +132,21 @@ def test_weightings_differ_by_the_factors_that_are_documented(rng, smooth_field)
     assert voxelmorph == pytest.approx(2 * exact)
 
 
+def test_a_voxel_of_immense_variance_leaves_the_others_their_say(gradients, tiny):
+    """Up to the bound it is exp, above it its tangent: the way back is as steep everywhere."""
+    zero = np.zeros((1, *tiny, len(tiny)), np.float32)
+    bound = losses.LARGEST_LOG_VARIANCE
+    slopes = []
+    for largest in (bound - 1e-3, bound + 1e-3, 45.0, 90.0):
+        log_variance = zero.copy()
+        log_variance[(0, *(1,) * len(tiny), 0)] = largest
+        _, gradient = gradients(
+            lambda m, s: losses.kl_to_prior(m, s, LAMBDA, "exact"), zero, log_variance
+        )
+        slopes.append(gradient.max())
+    np.testing.assert_allclose(slopes, slopes[0], rtol=2e-3)
+
+
 @pytest.mark.parametrize("weighting", losses.WEIGHTINGS)
 @pytest.mark.parametrize("batch", [1, 2])
 def test_kl_gradients(posterior, gradients, assert_gradient, tiny, weighting, batch):

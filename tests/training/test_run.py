@@ -186,7 +186,7 @@ def test_starts_from_weights_that_are_named(subjects, tmp_path):
 def test_subjects_of_another_data_set_and_changes_take_part(subjects, tmp_path):
     """Weights differ from those of a training without; everything else goes as usual."""
     short = experiment(steps=4)
-    added = [subjects["c"], subjects["d"]]
+    added = (tiny_protocol(train=("c", "d"), validation=()), subjects)
     changed = dataclasses.replace(short, augment={"contrast": 0.5})
     runs = {"plain": (short, ()), "mixed": (short, [added]), "changed": (changed, ())}
     weights = {}

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from pmrnet import spatial
+from pmrnet.nn.losses import LARGEST_LOG_VARIANCE
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
@@ -189,6 +190,8 @@ class GaussianPosterior(keras.layers.Layer):
 class GaussianSample(keras.layers.Layer):
     """Reparameterised sample z = mean + exp(log_variance / 2) * eps, eps ~ N(0, I).
 
+    Log-variances above `pmrnet.nn.losses.LARGEST_LOG_VARIANCE` count as that.
+
     Call with `[mean, log_variance]`. Within `scaled(s)` the noise is s times as large, which is a
     posterior of s^2 times the variance.
 
@@ -228,6 +231,7 @@ class GaussianSample(keras.layers.Layer):
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.generator)
         if self._scale is not None:
             noise = self._scale * noise
+        log_variance = ops.minimum(log_variance, LARGEST_LOG_VARIANCE)
         return mean + ops.exp(0.5 * log_variance) * noise
 
     def compute_output_shape(self, input_shape: list) -> tuple:

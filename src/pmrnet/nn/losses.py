@@ -21,6 +21,11 @@ from pmrnet.spatial.backend import island
 
 WEIGHTINGS = ("voxelmorph", "exact")
 
+#: Log-variance, of a standard deviation of 20 voxels, above which the KL goes on as a straight line
+#: and samples get no wider: images unlike all before can drive single voxels to exp(40), and their
+#: gradient would be all that is left of a step.
+LARGEST_LOG_VARIANCE = 6.0
+
 
 def _check(weighting: str) -> None:
     if weighting not in WEIGHTINGS:
@@ -104,7 +109,9 @@ def neighbour_count(grid: tuple[int, ...], dtype: str = "float32") -> object:
 @island
 def _variance_terms(log_variance: object, prior_lambda: float) -> object:
     degree = neighbour_count(tuple(log_variance.shape[1:-1]), log_variance.dtype)
-    return ops.mean(prior_lambda * degree * ops.exp(log_variance) - log_variance)
+    within = ops.minimum(log_variance, LARGEST_LOG_VARIANCE)
+    variance = ops.exp(within) * (1.0 + (log_variance - within))  # exp and, above, its tangent
+    return ops.mean(prior_lambda * degree * variance - log_variance)
 
 
 def kl_to_prior(

@@ -23,13 +23,12 @@ from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
 from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, resume
+from pmrnet.training.judges import DataSet, judge_of
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
-from pmrnet.training.similarity import ValidationSimilarity
 from pmrnet.training.starts import add_start, read_starts
-from pmrnet.training.validation import ValidationDice, validation_labels
 from pmrnet.weights import load_network, save_weights
 
 
@@ -39,7 +38,7 @@ def train(
     subjects: Mapping[str, PreparedSubject],
     folder: Path,
     data: Mapping[str, Any],
-    mixed: Sequence[Sequence[PreparedSubject]] = (),
+    mixed: Sequence[DataSet] = (),
 ) -> Path:
     """Train a network through all stages of its experiment; resumes what is in `folder`.
 
@@ -57,7 +56,8 @@ def train(
     data
         What the data are, for the weights' provenance.
     mixed
-        Training subjects of further data sets, one sequence for each: pairs are of one data set.
+        Further data sets with their subjects: each pair is of one data set, and all of them choose
+        the best weights, see `pmrnet.training.judges`.
 
     Returns
     -------
@@ -84,10 +84,12 @@ def train(
     network.build()
     start = _start_from(network, experiment) if experiment.init else {}
     add_start(folder, provenance)
-    training = [[subjects[s] for s in protocol.train], *mixed]
+    data_sets = [(protocol, subjects), *mixed]
+    training = [[prepared[s] for s in split.train] for split, prepared in data_sets]
     for number, stage in enumerate(experiment.stages, start=1):
-        validation = _validation(stage, f"stage{number}", experiment, protocol, subjects, folder)
-        _run_stage(network, stage, f"stage{number}", experiment, training, validation, folder)
+        name = f"stage{number}"
+        judge = judge_of(stage, name, experiment, data_sets, folder)
+        _run_stage(network, stage, name, experiment, training, judge, folder)
     network = build_network(experiment.network)  # a fresh one, without the optimizer's state
     network.build()
     network.load_weights(folder / "best.weights.h5")
@@ -149,7 +151,7 @@ def _run_stage(
     name: str,
     experiment: Experiment,
     training: Sequence[Sequence[PreparedSubject]],
-    validation: KeepBest,
+    judge: KeepBest,
     folder: Path,
 ) -> None:
     stage_folder = folder / name
@@ -186,8 +188,8 @@ def _run_stage(
         callbacks=[
             StopOnNaN(),
             EpochPosition(sequence, experiment.seed),
-            validation,
-            Progress(stage.epochs, stage.validate_every, name, validation.key),
+            judge,
+            Progress(stage.epochs, stage.validate_every, name, judge.key),
             EpochLog(stage_folder / "log.csv"),
             *_tensorboard(folder / "tensorboard" / name),
             # Last, so that a kill repeats an epoch that was logged rather than lose one's log.
@@ -219,29 +221,6 @@ def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> N
             f"stage: expected no passes for the network {experiment.network['type']}, found "
             f"{stage.passes}; take them out, or train pmrnet-plus."
         )
-
-
-def _validation(
-    stage: Stage,
-    name: str,
-    experiment: Experiment,
-    protocol: Protocol,
-    subjects: Mapping[str, PreparedSubject],
-    folder: Path,
-) -> KeepBest:
-    """What chooses the best weights: Dice where there are labels, else likeness."""
-    validated = {s: subjects[s] for s in protocol.validation}
-    images = {s: subject.image_at(stage.spacing) for s, subject in validated.items()}
-    pairs = protocol.pairs("validation")
-    record = {"stage": name, "spacing": stage.spacing}
-    # All stages are scored on the coarsest one's grid, so that their scores compare.
-    scoring = max(s.spacing for s in experiment.stages)
-    stride = scoring // stage.spacing
-    if protocol.labels:
-        labels = validation_labels(validated, scoring)
-        return ValidationDice(images, labels, pairs, list(protocol.labels), folder, record, stride)
-    compared = {s: subject.image_at(scoring) for s, subject in validated.items()}
-    return ValidationSimilarity(images, compared, pairs, folder, record, stride)
 
 
 def _optimizer(stage: Stage) -> keras.optimizers.Optimizer:

@@ -99,7 +99,7 @@ class FieldModel:
         moving, fixed = (self._tensor(image) for image in images)
         outputs = self.network.predict_on_batch({"moving": moving, "fixed": fixed})
         velocity = ops.convert_to_tensor(outputs["velocity"])
-        if refine is not None and refine.steps:
+        if refine is not None and any(refine.steps):
             return self._refined(moving, fixed, images, velocity, refine)
         return NetworkField(
             self,

@@ -58,7 +58,8 @@ class Refinement:
     integration_steps
         Squarings of scaling and squaring.
     steps
-        Largest number of steps on each level; 0 returns the given velocity.
+        Largest number of steps on each level, coarse to fine, or one number for all of them; 0
+        everywhere returns the given velocity.
     seconds
         Largest time in all, compilation included; the levels share it evenly. None is no limit.
     tolerance, patience
@@ -68,12 +69,12 @@ class Refinement:
     levels: tuple[int, ...] = (2, 2)
     velocity_spacing: tuple[int, ...] = (4, 2)
     learning_rate: float = 0.2
-    window: int = 5
+    window: int = 3
     image_sigma: float = 0.2
     prior_lambda: float = 20.0
     smoothing: int = 2
     integration_steps: int = 5
-    steps: int = 12
+    steps: int | tuple[int, ...] = (16, 4)
     seconds: float | None = None
     tolerance: float = 1e-3
     patience: int = 5
@@ -90,6 +91,13 @@ class Refinement:
                 "levels and velocity_spacing must be powers of two, one of each per level, the "
                 "velocity's from coarse to fine and none below its images'; got "
                 f"{levels} and {velocity}."
+            )
+        if isinstance(self.steps, int):
+            object.__setattr__(self, "steps", (self.steps,) * len(levels))
+        if len(self.steps) != len(levels) or min(self.steps) < 0:
+            raise ValueError(
+                f"steps must be one number of 0 or more, or one for each of the {len(levels)} "
+                f"levels; got {self.steps}."
             )
 
     @classmethod
@@ -151,7 +159,7 @@ def refine(
     started = time.perf_counter()
     record: dict[str, Any] = {"settings": asdict(settings), "levels": []}
     spacing = _spacing(moving, fixed, velocity)
-    if settings.steps == 0:
+    if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
     spacings = zip(settings.levels, settings.velocity_spacing, strict=True)
     for number, (level, wanted) in enumerate(spacings, start=1):
@@ -164,7 +172,7 @@ def refine(
         share = number / len(settings.levels)
         deadline = None if settings.seconds is None else started + share * settings.seconds
         images = (_coarser(image, level) for image in (moving, fixed))
-        velocity, entry = _level(*images, velocity, settings, deadline)
+        velocity, entry = _level(*images, velocity, settings, settings.steps[number - 1], deadline)
         record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
     return velocity, record | {"seconds": time.perf_counter() - started}
 
@@ -202,7 +210,12 @@ def _coarser(image: object, factor: int) -> object:
 
 
 def _level(
-    moving: object, fixed: object, start: object, settings: Refinement, deadline: float | None
+    moving: object,
+    fixed: object,
+    start: object,
+    settings: Refinement,
+    steps: int,
+    deadline: float | None,
 ) -> tuple[object, dict[str, Any]]:
     """Adam on one grid until the loss stalls or the budget is spent; the best velocity."""
     step = _step(_Problem.of(settings, _log2(moving.shape[1] / start.shape[1])))
@@ -219,7 +232,7 @@ def _level(
         gained = losses_seen[-1] + settings.tolerance * abs(losses_seen[-1]) < lowest
         stalled = 0 if gained else stalled + 1
         late = deadline is not None and time.perf_counter() >= deadline
-        if count == settings.steps or stalled >= settings.patience or late:
+        if count == steps or stalled >= settings.patience or late:
             break
     entry = {"steps": count, "first_loss": losses_seen[0], "loss": min(losses_seen)}
     return best, entry

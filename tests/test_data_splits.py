@@ -57,10 +57,10 @@ def both_sides(regions):
     return {side + region for side in (1000, 2000) for region in regions}
 
 
-@pytest.mark.parametrize("name", ["mindboggle", "mindboggle-dkt31", "oasis-trt"])
+@pytest.mark.parametrize("name", ["mindboggle", "mindboggle-dkt31", "oasis-trt", "oasis-trt-dkt31"])
 def test_mindboggle_regions(name):
     protocol = Protocol.load(name)
-    merged = {} if name == "mindboggle-dkt31" else MERGED
+    merged = {} if name.endswith("dkt31") else MERGED
     regions = {group: ids - merged.keys() for group, ids in DKT31.items()}
     assert sum(map(len, regions.values())) == 31 - len(merged)
     assert {g: set(m) for g, m in protocol.groups.items()} == {
@@ -97,8 +97,9 @@ def test_mindboggle_subjects(name):
     assert len(protocol.pairs("test")) == 380
 
 
-def test_oasis_subjects():
-    protocol = Protocol.load("oasis-trt")
+@pytest.mark.parametrize("name", ["oasis-trt", "oasis-trt-dkt31"])
+def test_oasis_subjects(name):
+    protocol = Protocol.load(name)
     names = protocol.train + protocol.validation + protocol.test
     assert names == tuple(f"OASIS-TRT-20-{i}" for i in range(1, 21))
     assert [len(protocol.train), len(protocol.validation), len(protocol.test)] == [12, 3, 5]

@@ -22,6 +22,8 @@ class Method:
         The other data set whose weights it has.
     refines : str or None
         The network whose answer it optimises for every pair, as `pmrnet register --refine` does.
+    home : str or None
+        The one data set that it is trained on; None for any.
     """
 
     title: str
@@ -29,6 +31,7 @@ class Method:
     trained: bool = True
     trained_on: str | None = None
     refines: str | None = None
+    home: str | None = None
 
 
 #: in the order of the tables, by the name of the experiment
@@ -48,9 +51,12 @@ METHODS = {
     "pmrnet-refined": Method("PMR-Net, refined", trained=False, refines="pmrnet"),
     "pmrnet-plus": Method("PMR-Net plus"),
     "pmrnet-plus-refined": Method("PMR-Net plus, refined", trained=False, refines="pmrnet-plus"),
-    "general": Method("PMR-Net plus, general-purpose weights"),
+    "general": Method("PMR-Net plus, general-purpose weights", home="lpba40"),
     "general-refined": Method(
-        "PMR-Net plus, general-purpose weights, refined", trained=False, refines="general"
+        "PMR-Net plus, general-purpose weights, refined",
+        trained=False,
+        refines="general",
+        home="lpba40",
     ),
 }
 

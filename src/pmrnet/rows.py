@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pmrnet.dataset import RECIPES, Dataset
@@ -26,7 +27,7 @@ def listed(data: Dataset) -> list[str]:
     known += [path.parent.name for path in data.results.glob("*/result.json")]
     if data.name in PAPER_TABLES:
         networks = [method for method, shown in METHODS.items() if shown.trained or shown.refines]
-        known += [*METHODS, *_elsewhere(data, networks)]
+        known += [*_at_home(data, METHODS), *_elsewhere(data, networks)]
     return in_order(known)
 
 
@@ -44,7 +45,13 @@ def to_make(data: Dataset) -> list[str]:
     except InputError:  # no such protocol here
         with_weights = []
     with_weights += [m for m, shown in METHODS.items() if shown.refines in with_weights]
-    return in_order([*untrained, *files, *_elsewhere(data, with_weights)])
+    here = _at_home(data, [*untrained, *files])
+    return in_order([*here, *_elsewhere(data, with_weights)])
+
+
+def _at_home(data: Dataset, methods: Iterable[str]) -> list[str]:
+    """Those methods that are not trained on another data set alone."""
+    return [method for method in methods if method_of(method).home in (None, data.name)]
 
 
 def row_of(data: Dataset, method: str) -> Row:

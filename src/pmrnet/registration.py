@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pmrnet.refine import Refinement
 
 #: weights that are used unless others are named
-DEFAULT_WEIGHTS = "lpba40-pmrnet"
+DEFAULT_WEIGHTS = "lpba40-general"
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,9 +52,11 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
     config, spacing = training["config"], description["spacing"]
     known, licence, unseen = _DATA.get(data.name, (_OTHER[0].format(data.name), *_OTHER[1:]))
     trained = f"{known}, {len(protocol.train)} subjects: {_span(protocol.train)}"
+    chosen = _span(protocol.validation)
     if mixed := config.get("mix"):
-        others = (_DATA.get(other, (other,))[0] for other in mixed)
-        trained += f"; mixed with {', '.join(others)}"
+        others = ", ".join(_DATA.get(other, (other,))[0] for other in mixed)
+        trained += f"; mixed with {others}"
+        chosen += " and the validation subjects of what was mixed in, data sets counting alike"
     steps = " and ".join(
         f"{stage['steps']} steps at {stage['spacing']} mm"
         + (f" with {stage['passes']} pass" if stage.get("passes") else "")
@@ -75,7 +77,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         f"{spacing:g} mm on a grid of multiples of 16",
         "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image; "
         "but for FAIM a velocity on half the grid",
-        "training data": f"{trained}; weights chosen on {_span(protocol.validation)}{score}",
+        "training data": f"{trained}; weights chosen on {chosen}{score}",
         "training": f"{steps}, batch of one pair, seed {training['seed']}{start}{changes}; "
         f"{training['seconds']} s on {machines}",
         "protocol": f"{protocol.name}, hash {protocol.hash}: {_span(protocol.test)}, "

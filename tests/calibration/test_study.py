@@ -88,6 +88,20 @@ def test_is_the_same_again(project):
     assert again.with_suffix(".csv").read_bytes() == before
 
 
+def test_some_of_the_pairs(project):
+    path = study.calibrate("tiny", "pmrnet", str(project.weights), limit=3)
+    record = json.loads(path.read_text())
+    assert {r["split"]: r["pairs"] for r in record["summaries"]} == {"validation": 2, "test": 3}
+    assert record["provenance"]["config"]["limit"] == 3
+    every = [(a, b) for a in "pqrst" for b in "pqrst" if a != b]
+    some = study.spread(every, 5)
+    assert len(set(some)) == 5
+    assert {moving for moving, _ in some} == set("pqrst")
+    assert study.spread(every, 20) == study.spread(every, None) == every
+    with pytest.raises(InputError, match="--pairs: expected 1 or more, found 0"):
+        study.calibrate("tiny", "pmrnet", str(project.weights), limit=0)
+
+
 def test_weights_of_another_data_set_keep_theirs(project):
     study.calibrate("tiny", "pmrnet", str(project.weights))
     project.data.source = "other"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pmrnet import workflow
@@ -37,6 +39,7 @@ def calibrate(
     name: str | None = None,
     samples: int = 32,
     points_per_pair: int = 10_000,
+    limit: int | None = None,
 ) -> Path:
     """Measure how well predicted standard deviations match errors, and fit a temperature.
 
@@ -53,6 +56,8 @@ def calibrate(
         Draws of the posterior for every pair.
     points_per_pair
         Places at which errors are looked at, at most.
+    limit
+        Largest number of pairs of each split, taken evenly from all; None takes all.
 
     Returns
     -------
@@ -64,8 +69,11 @@ def calibrate(
     Raises
     ------
     InputError
-        If the network has no velocity, or there is nothing to measure errors against.
+        If the network has no velocity, there is nothing to measure errors against, or the limit is
+        below 1.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"--pairs: expected 1 or more, found {limit}; leave it out to take all.")
     data = Dataset.load(dataset)
     if (refines := method_of(method).refines) is not None:
         raise InputError(
@@ -83,7 +91,7 @@ def calibrate(
     predictor = Predictor(network, description["spacing"], samples, SEED)
     errors = PairErrors(data, subjects, predictor, points_per_pair)
     pairs = {split: data.protocol.pairs(split) for split in ("validation", "test")}
-    pairs = {split: listed for split, listed in pairs.items() if listed}
+    pairs = {split: spread(listed, limit) for split, listed in pairs.items() if listed}
 
     measured: dict[float, list[Points]] = {}
 
@@ -110,6 +118,7 @@ def calibrate(
 
     identity = workflow.data_identity(data, subjects)
     settings = {"samples": samples, "seed": SEED, "points_per_pair": points_per_pair}
+    settings |= {} if limit is None else {"limit": limit}
     provenance = collect(
         {**settings, "reference": errors.reference},
         {**identity, "protocol": {"name": data.name, "hash": data.protocol.hash}},
@@ -144,6 +153,13 @@ def calibrate(
         file = weights_json(source)
         write_temperature(file, description["sha256"], temperatures[FITTED], about)
     return path
+
+
+def spread(pairs: Sequence[tuple[str, str]], limit: int | None) -> list[tuple[str, str]]:
+    """At most `limit` of the pairs, evenly spaced, not all of one subject."""
+    if limit is None or len(pairs) <= limit:
+        return list(pairs)
+    return [pairs[round(place)] for place in np.linspace(0, len(pairs) - 1, limit)]
 
 
 def _curve_rows(points: Points) -> list[dict[str, Any]]:

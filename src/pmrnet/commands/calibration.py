@@ -27,6 +27,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--weights", help="shipped name or JSON file")
     command.add_argument("--name", help="of the record (by default the method's)")
     command.add_argument("--samples", type=int, default=32, help="draws of the posterior (32)")
+    command.add_argument("--pairs", type=int, help="largest number of pairs of each split (all)")
     command.add_argument(
         "--page-only", action="store_true", help="measure nothing: write the page of what is stored"
     )
@@ -40,7 +41,12 @@ def _calibrate(options: argparse.Namespace) -> None:
         from pmrnet.calibration.study import calibrate
 
         path = calibrate(
-            options.dataset, options.method, options.weights, options.name, options.samples
+            options.dataset,
+            options.method,
+            options.weights,
+            options.name,
+            options.samples,
+            limit=options.pairs,
         )
         print(f"calibration: {path}")
     if PAGE.is_file():

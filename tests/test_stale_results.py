@@ -7,6 +7,7 @@ import pytest
 
 from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
+from pmrnet.methods import split_name
 from pmrnet.provenance import sha256_of
 from pmrnet.refine import Refinement
 from pmrnet.results import load_result
@@ -28,7 +29,8 @@ def test_no_stored_result_is_stale(folder):
     data, method = Dataset.load(folder.parents[1].name), folder.name
     result = load_result(folder)
     assert result.protocol_hash == data.protocol.hash
-    weights = f"{data.name}-{method.removesuffix('-refined')}"
+    network, trained_on = split_name(method)
+    weights = f"{trained_on or data.name}-{network.removesuffix('-refined')}"
     weights = weights if weights in available() else None
     assert (weights is None) == (result.provenance["weights_sha256"] is None)
     assert _other_than(result.provenance, weights, _settings_of(data, method)) is None

@@ -161,8 +161,8 @@ def refine(
     spacing = _spacing(moving, fixed, velocity)
     if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
-    spacings = zip(settings.levels, settings.velocity_spacing, strict=True)
-    for number, (level, wanted) in enumerate(spacings, start=1):
+    levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
+    for number, (level, wanted, steps) in enumerate(levels, start=1):
         if wanted > spacing:
             raise ValueError(
                 f"refine needs a velocity at least as coarse as {wanted} voxels, the settings' "
@@ -172,7 +172,7 @@ def refine(
         share = number / len(settings.levels)
         deadline = None if settings.seconds is None else started + share * settings.seconds
         images = (_coarser(image, level) for image in (moving, fixed))
-        velocity, entry = _level(*images, velocity, settings, settings.steps[number - 1], deadline)
+        velocity, entry = _level(*images, velocity, settings, steps, deadline)
         record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
     return velocity, record | {"seconds": time.perf_counter() - started}
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pmrnet.table_cells import number
+
 ROOT = Path(__file__).resolve().parents[1]
-DASH = "\N{EN DASH}"  # no score
 REGIONS = ["Frontal", "Parietal", "Occipital", "Temporal", "Cingulate"]
 
 
@@ -28,10 +29,8 @@ def test_tables_have_all_rows_with_scores(stored, first, columns):
     for _, row in table.iterrows():
         source = [row["source"].split(":")[0]] if "Source" in first else []
         scores = [row[f"{column} mean"] for column in columns]
-        cells = [DASH if pd.isna(score) else f"{score:.3f}" for score in scores]
-        folding = row["folding_percent"]
-        cells.append(DASH if pd.isna(folding) else f"{folding:.4f}")
-        expected.append([row["title"], *source, *cells])
+        cells = [number(score, 3) for score in scores]
+        expected.append([row["title"], *source, *cells, number(row["folding_percent"], 4)])
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(first)) + 2
     stop = next(i for i in range(start, len(lines)) if not lines[i].startswith("|"))

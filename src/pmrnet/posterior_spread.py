@@ -15,18 +15,15 @@ from pmrnet.errors import InputError
 if TYPE_CHECKING:
     from pmrnet.nn.network import RegistrationNetwork
 
-# Draws of one compiled call. They share the encoders, whose work is the same for all of them:
-# both backends merge equal parts of a program. More of them take longer to compile and gain little.
-_GROUP = 4
-
 
 class PosteriorSpread:
     """Variance of the displacement, by samples of a network's posterior.
 
     Samples are drawn as in training, at every level by itself or, in a cascade, each level given
     the coarser ones' sample: noise of a coarse level moves neighbouring voxels together, which
-    the fused variance on the finest grid knows nothing of. There is one compiled program per image
-    size, which changes nothing in the network.
+    the fused variance on the finest grid knows nothing of. What does not depend on the samples is
+    computed once. There are two compiled programs per image size, which change nothing in the
+    network.
 
     Parameters
     ----------
@@ -36,7 +33,7 @@ class PosteriorSpread:
 
     def __init__(self, network: RegistrationNetwork) -> None:
         self.network = network
-        self._draw = _compiled(network)
+        self._share, self._draw = _compiled(network)
 
     def variance(
         self,
@@ -84,16 +81,17 @@ class PosteriorSpread:
         moving, fixed = (ops.convert_to_tensor(image, "float32") for image in (moving, fixed))
         scale = ops.convert_to_tensor(np.sqrt(temperature), "float32")
         state = self.network.sampler.state_from(seed)
-        total = square = centre = 0.0
-        for start in range(0, samples, _GROUP):
-            draws, state = self._draw(self._values(), state, moving, fixed, scale)
-            draws = ops.convert_to_numpy(draws)[: samples - start]
-            if start == 0:
-                # Sums about one of the draws, so that large displacements cost no digits.
-                centre = draws[0]
-            away = draws - centre
-            total = total + away.sum(axis=0, dtype=np.float64)
-            square = square + np.square(away, out=away).sum(axis=0, dtype=np.float64)
+        values = self._values()
+        shared = self._share(values, state, moving, fixed)
+        centre, state = self._draw(values, state, shared, scale)
+        # Sums about one of the draws, so that large displacements cost no digits.
+        centre = ops.convert_to_numpy(centre)[0]
+        total, square = (np.zeros(centre.shape) for _ in range(2))
+        for _ in range(samples - 1):
+            draw, state = self._draw(values, state, shared, scale)
+            away = ops.convert_to_numpy(draw)[0] - centre
+            total += away
+            square += np.square(away, out=away)
         return np.maximum(square - total**2 / samples, 0) / (samples - 1)
 
     def _values(self) -> list:
@@ -106,24 +104,33 @@ def _weights(network: RegistrationNetwork) -> list[keras.Variable]:
     return [variable for variable in network.variables if variable is not state]
 
 
-def _compiled(network: RegistrationNetwork) -> Callable:
-    """Make (weights, state, moving, fixed, scale) -> (_GROUP, X, Y, Z, 3) draws, next state."""
+def _compiled(network: RegistrationNetwork) -> tuple[Callable, Callable]:
+    """Compile what draws share, and one draw.
+
+    (weights, state, moving, fixed) -> shared; (weights, state, shared, scale) -> displacement
+    (1, X, Y, Z, 3) of one draw, next state.
+    """
     weights, state_variable = _weights(network), network.sampler.generator.state
 
-    def draw(values: list, state: object, moving: object, fixed: object, scale: object) -> tuple:
-        # The scope keeps the generator's state, and what a layer may want to update in training,
-        # out of the network: the program is a function of what it is given.
+    # The scope keeps the generator's state, and what a layer may want to update in training, out of
+    # the network: the programs are functions of what they are given.
+    def scope(values: list, state: object) -> keras.StatelessScope:
         known = [*zip(weights, values, strict=True), (state_variable, state)]
-        with keras.StatelessScope(state_mapping=known) as scope, network.sampler.scaled(scale):
-            fields = [
-                network.displacement_of(network.draw(moving, fixed).sample) for _ in range(_GROUP)
-            ]
-        return ops.concatenate(fields, axis=0), scope.get_current_value(state_variable)
+        return keras.StatelessScope(state_mapping=known)
+
+    def share(values: list, state: object, moving: object, fixed: object) -> object:
+        with scope(values, state):
+            return network.shared_by_draws(moving, fixed)
+
+    def draw(values: list, state: object, shared: object, scale: object) -> tuple:
+        with scope(values, state) as inside, network.sampler.scaled(scale):
+            displacement = network.displacement_of(network.draw_from(shared).sample)
+        return displacement, inside.get_current_value(state_variable)
 
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(draw)
+        return jax.jit(share), jax.jit(draw)
     import tensorflow as tf
 
-    return tf.function(draw, autograph=False, reduce_retracing=False)
+    return tuple(tf.function(f, autograph=False, reduce_retracing=False) for f in (share, draw))

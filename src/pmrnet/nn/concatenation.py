@@ -8,11 +8,11 @@ from keras import ops
 from pmrnet import spatial
 from pmrnet.nn import layers
 from pmrnet.nn.encoder import Encoder
-from pmrnet.nn.network import Inference, RegistrationNetwork
+from pmrnet.nn.single_posterior import SinglePosteriorNetwork
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class ConcatenationNet(RegistrationNetwork):
+class ConcatenationNet(SinglePosteriorNetwork):
     """PMR-Net's two encoders, their features combined at every level, and a single posterior.
 
     Where PMR-Net infers a velocity from the combined features of each level and adds the
@@ -65,7 +65,7 @@ class ConcatenationNet(RegistrationNetwork):
         self.posterior_model.build((*shape[:-1], sum(self.hidden_filters)))
         super().build(input_shape)
 
-    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
+    def infer_posterior(self, moving: object, fixed: object, mean_only: bool) -> tuple:
         """Posterior of the velocity on the first level's grid."""
         pairs = zip(self.moving_encoder(moving), self.fixed_encoder(fixed), strict=True)
         combined = [
@@ -74,12 +74,7 @@ class ConcatenationNet(RegistrationNetwork):
             )
             for times, (layer, pair) in enumerate(zip(self.combinations, pairs, strict=True))
         ]
-        mean, log_variance = self.posterior_model(
-            ops.concatenate(combined, axis=-1), mean_only=not training
-        )
-        if not training:
-            return Inference(mean)
-        return Inference(mean, log_variance, self.sampler([mean, log_variance]))
+        return self.posterior_model(ops.concatenate(combined, axis=-1), mean_only=mean_only)
 
     def get_config(self) -> dict:
         """Constructor arguments."""

@@ -22,8 +22,17 @@ def _windows(x: object, radius: int, grid: tuple[int, ...]) -> list:
 
 @island
 def _costs(fixed: object, moving: object, scale: object, radius: int) -> object:
-    shifted = _windows(moving, radius, tuple(fixed.shape[1:-1]))
-    return ops.stack([ops.mean(ops.square(fixed - m) * scale, axis=-1) for m in shifted], axis=-1)
+    # A loop over the offsets: written out, each would be compiled, at a second for every size.
+    axes = len(fixed.shape) - 2
+    padded = ops.pad(moving, [[0, 0], *([[radius, radius]] * axes), [0, 0]])
+    cube = list(itertools.product(range(2 * radius + 1), repeat=axes))
+    starts = ops.convert_to_tensor([(0, *offset, 0) for offset in cube], dtype="int32")
+
+    def cost(start: object) -> object:
+        shifted = ops.slice(padded, start, tuple(fixed.shape))
+        return ops.mean(ops.square(fixed - shifted) * scale, axis=-1)
+
+    return ops.moveaxis(ops.map(cost, starts), 0, -1)
 
 
 @island
@@ -78,6 +87,8 @@ def cost_volume(fixed: object, moving: object, radius: int = 1) -> object:
                 for part in (_to_fixed, _to_moving)
             )
 
-        return _costs(fixed, moving, scale, radius=radius), gradient
+        # TensorFlow must not try to differentiate the loop, whose gradient is the one above.
+        constant = (ops.stop_gradient(x) for x in (fixed, moving, scale))
+        return _costs(*constant, radius=radius), gradient
 
     return costs(fixed, moving)

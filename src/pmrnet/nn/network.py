@@ -180,7 +180,18 @@ class RegistrationNetwork(keras.Model):
 
     def draw(self, moving: object, fixed: object) -> Inference:
         """All that `infer` gives in training, a sample too, of the network as it is in use."""
-        return self.infer(moving, fixed, training=True)
+        return self.draw_from(self.shared_by_draws(moving, fixed))
+
+    def shared_by_draws(self, moving: object, fixed: object) -> object:
+        """What `draw_from` needs of two images: all that does not depend on the samples.
+
+        Tensors, in lists or tuples; subclasses that can do more than hand on the images do so.
+        """
+        return moving, fixed
+
+    def draw_from(self, shared: object) -> Inference:
+        """One `draw`, from what `shared_by_draws` gave."""
+        return self.infer(*shared, training=True)
 
     def displacement_of(self, velocity: object) -> object:
         """Integrate a velocity on the half grid and bring it to the image grid, voxels."""

@@ -103,7 +103,15 @@ class PMRNet(RegistrationNetwork):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """Posterior of the fused velocity, and in training the feature-level models."""
-        return self._infer(self._encode_moving(moving), self._encode_fixed(fixed), training)
+        return self._infer(*self.shared_by_draws(moving, fixed), training)
+
+    def shared_by_draws(self, moving: object, fixed: object) -> tuple[list, list]:
+        """Feature maps of both images."""
+        return self._encode_moving(moving), self._encode_fixed(fixed)
+
+    def draw_from(self, shared: tuple[list, list]) -> Inference:
+        """One `draw`, from the feature maps."""
+        return self._infer(*shared, training=True)
 
     def _infer(self, moving: list, fixed: list, training: bool) -> Inference:
         """What `infer` returns, from feature maps, finest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from pmrnet import spatial
 from pmrnet.nn.network import Inference
@@ -69,24 +70,28 @@ class PMRNetPlus(PMRNet):
 
     def infer(self, moving: object, fixed: object, training: bool) -> Inference:
         """As `PMRNet.infer`, pass by pass; the levels are those of the last one."""
-        return self._infer_passes(
-            moving, fixed, training, self.training_passes if training else self.passes
-        )
+        passes = self.training_passes if training else self.passes
+        return self._infer_last(*self._before_last(moving, fixed, passes), training)
 
-    def draw(self, moving: object, fixed: object) -> Inference:
-        """As in training, but with all passes."""
-        return self._infer_passes(moving, fixed, True, self.passes)
+    def shared_by_draws(self, moving: object, fixed: object) -> tuple:
+        """What all passes but the last find, and the feature maps that the last one sees."""
+        return self._before_last(moving, fixed, self.passes)
 
-    def _infer_passes(
-        self, moving: object, fixed: object, training: bool, passes: int
-    ) -> Inference:
-        velocity = 0.0  # of the passes before
+    def draw_from(self, shared: tuple) -> Inference:
+        """One `draw`: the last pass."""
+        return self._infer_last(*shared, training=True)
+
+    def _before_last(self, moving: object, fixed: object, passes: int) -> tuple:
+        velocity = ops.zeros(())  # of the passes before
         fixed_features, seen = self._encode_fixed(fixed), moving
         for _ in range(passes - 1):
-            velocity += self._infer(self._encode_moving(seen), fixed_features, False).mean
+            velocity = velocity + self._infer(self._encode_moving(seen), fixed_features, False).mean
             displacement = self.resize_displacement(self.integration(velocity))
             seen = self.transformer([moving, displacement])
-        last = self._infer(self._encode_moving(seen), fixed_features, training)
+        return velocity, self._encode_moving(seen), fixed_features
+
+    def _infer_last(self, velocity: object, moving: list, fixed: list, training: bool) -> Inference:
+        last = self._infer(moving, fixed, training)
         last.mean = velocity + last.mean
         if training:
             last.sample = velocity + last.sample

@@ -140,9 +140,9 @@ class ReleasedPMRNet(RegistrationNetwork):
         """Posterior of the fused velocity, and in training the feature-level models."""
         return self._infer(moving, fixed, training, by_batch=training)
 
-    def draw(self, moving: object, fixed: object) -> Inference:
+    def draw_from(self, shared: tuple) -> Inference:
         """As in training, but normalised as in use, by the running means."""
-        return self._infer(moving, fixed, training=True, by_batch=False)
+        return self._infer(*shared, training=True, by_batch=False)
 
     def _infer(self, moving: object, fixed: object, training: bool, by_batch: bool) -> Inference:
         levels, samples, skips, moving, fixed = self._towers(moving, fixed, training, by_batch)

@@ -8,14 +8,14 @@ from keras import ops
 from pmrnet import spatial
 from pmrnet.nn import layers
 from pmrnet.nn.encoder import Encoder
-from pmrnet.nn.network import Inference, RegistrationNetwork
+from pmrnet.nn.single_posterior import SinglePosteriorNetwork
 
 #: how each flavour's encoder goes to the next grid
 FLAVOURS = {"2018": "stride", "0.2": "pool"}
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class VoxelMorph(RegistrationNetwork):
+class VoxelMorph(SinglePosteriorNetwork):
     """One encoder for both images, a decoder with skips to half resolution, and the posterior.
 
     The decoder convolves at each grid, doubles it by nearest neighbour and appends the encoder's
@@ -80,17 +80,14 @@ class VoxelMorph(RegistrationNetwork):
         self.posterior_model.build((*shape[:-1], channels))
         super().build(input_shape)
 
-    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
+    def infer_posterior(self, moving: object, fixed: object, mean_only: bool) -> tuple:
         """Posterior of the velocity on the half grid."""
         *skips, x = self.encoder.maps(ops.concatenate([moving, fixed], axis=-1))
         for layer in self.decoder:
             x = ops.leaky_relu(layer(x), 0.2)
             if skips:
                 x = ops.concatenate([self.double(x), skips.pop()], axis=-1)
-        mean, log_variance = self.posterior_model(x, mean_only=not training)
-        if not training:
-            return Inference(mean)
-        return Inference(mean, log_variance, self.sampler([mean, log_variance]))
+        return self.posterior_model(x, mean_only=mean_only)
 
     def resize_displacement(self, displacement: object) -> object:
         """Bring a displacement from the half grid to the images'."""

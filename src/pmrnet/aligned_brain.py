@@ -13,6 +13,7 @@ from scipy import ndimage
 from pmrnet.brain_image import BrainImage
 from pmrnet.composition import Placement
 from pmrnet.data.affine import estimate_affine, resample
+from pmrnet.data.brain_box import cut_to_brain
 from pmrnet.data.intensity import normalise
 from pmrnet.data.template import icbm152, icbm152_volume, network_grid
 from pmrnet.data.volume import Volume, canonical
@@ -92,7 +93,7 @@ def align_image(
     """
     brain, grid = source.brain, network_grid(1, shape)
     if to_subject is None:
-        to_subject = estimate_affine(canonical(brain), icbm152_volume())
+        to_subject = estimate_affine(canonical(cut_to_brain(brain)), icbm152_volume())
     aligned = resample(brain, grid.affine, grid.shape, to_subject, order=1).data
     inside = aligned != 0
     if not inside.any():

@@ -13,6 +13,7 @@ from pmrnet.aligned_brain import AlignedBrain, align_image
 from pmrnet.brain_image import read_brain
 from pmrnet.data.affine import AffineSettings
 from pmrnet.data.alignment import align_to_template
+from pmrnet.data.brain_box import cut_to_brain
 from pmrnet.data.prepared import describe_inputs, without_paths
 from pmrnet.provenance import sha256_of
 
@@ -71,5 +72,6 @@ def align_files(
     """
     settings = AffineSettings()
     source = read_brain(files.image, files.mask, str(files.image))
-    record = align_to_template(kept / files.key, source.brain, files.checksums, settings)
+    brain = cut_to_brain(source.brain)
+    record = align_to_template(kept / files.key, brain, files.checksums, settings)
     return align_image(source, shape, np.array(record["template_to_subject"]))

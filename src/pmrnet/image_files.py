@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from pmrnet.data.compressed import save_nifti
 from pmrnet.data.formats import check_file, ending_of
 from pmrnet.data.placement import check_affine
 from pmrnet.data.reading import default_mgh_affine, read_volume
@@ -91,7 +92,7 @@ def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path
     with explained_writing(path.parent, size), atomic_path(path) as temporary:
         if path.name.endswith((".mgz", ".mgh")):
             image = nib.MGHImage(_for_mgh(np.asanyarray(image.dataobj)), image.affine)
-        nib.save(image, temporary)
+        save_nifti(image, temporary)
     return path
 
 

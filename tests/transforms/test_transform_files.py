@@ -57,7 +57,7 @@ def test_a_failure_leaves_nothing_behind(rng, tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pmrnet.transforms.files.nib.save", fail)
+    monkeypatch.setattr("pmrnet.transforms.files.save_nifti", fail)
     field = smooth_field(rng, FIXED, oblique(rng, (1, 2, 1.5), FIXED))
     with pytest.raises(KeyboardInterrupt):
         write(field, tmp_path / "a.nii.gz")

@@ -20,6 +20,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pmrnet.data.compressed import save_nifti
+
 # Part of what this module offers, though it has no use for it itself.
 from pmrnet.data.formats import file_pair as file_pair
 from pmrnet.data.placement import check_affine
@@ -165,7 +167,7 @@ def save_image(path: str | Path, data: np.ndarray, affine: ArrayLike) -> Path:
     # Code 2 ("aligned"), because 64-bit integers need an explicit wish and a space needs a code.
     image = nib.Nifti1Image(data, check_affine(affine, str(path)), dtype=data.dtype)
     image.header.set_xyzt_units("mm")
-    return _write(path, lambda temporary: nib.save(image, temporary), data.nbytes)
+    return _write(path, lambda temporary: save_nifti(image, temporary), data.nbytes)
 
 
 def save_array(path: str | Path, data: np.ndarray) -> Path:

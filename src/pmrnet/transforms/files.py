@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
-
+from pmrnet.data.compressed import save_nifti
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
@@ -166,11 +165,11 @@ def _write(
     elif format == "itk" and as_affine:
         itk_file.write_itk_affine(transform, temporary)
     elif format == "itk":
-        nib.save(itk_image(transform, path), temporary)
+        save_nifti(itk_image(transform, path), temporary)
     elif as_affine:
         temporary.write_text(flirt_matrix(transform, fixed, moving), encoding="ascii")
     else:
-        nib.save(fsl_image(to_fsl(transform, moving), transform.affine), temporary)
+        save_nifti(fsl_image(to_fsl(transform, moving), transform.affine), temporary)
 
 
 def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTransform:

@@ -8,7 +8,6 @@ from functools import lru_cache
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pmrnet.brain_image import BrainImage
 from pmrnet.composition import Placement
@@ -18,6 +17,7 @@ from pmrnet.data.intensity import normalise
 from pmrnet.data.template import icbm152, icbm152_volume, network_grid
 from pmrnet.data.volume import Volume, canonical
 from pmrnet.errors import InputError
+from pmrnet.grid_resampling import resample_replicated
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +58,8 @@ class AlignedBrain:
 
     def on_native_grid(self, values: NDArray) -> NDArray:
         """Values of the network grid (X, Y, Z) on the native one, linear, edges replicated."""
-        matrix = np.linalg.inv(self.placement.grid_to_native)
-        return ndimage.affine_transform(
-            np.asarray(values, np.float32),
-            matrix[:3, :3],
-            matrix[:3, 3],
-            output_shape=self.placement.shape,
-            order=1,
-            mode="nearest",
-        )
+        to_grid = np.linalg.inv(self.placement.grid_to_native)
+        return resample_replicated(values, to_grid, self.placement.shape)
 
 
 def align_image(

@@ -110,6 +110,10 @@ class FieldModel:
             self._displacement(-velocity),
         )
 
+    def compile(self, shape: tuple[int, int, int]) -> None:
+        """Compile for images (X, Y, Z) at 1 mm, which the first call of `field` does otherwise."""
+        self.field(*np.zeros((2, *shape), np.float32))
+
     def _refined(
         self,
         moving: NDArray,

@@ -46,6 +46,9 @@ class AlignmentOnly:
             "sha256": None,
         }
 
+    def compile(self, shape: tuple[int, int, int]) -> None:
+        """Nothing to compile."""
+
     def field(self, moving: NDArray, fixed: NDArray) -> NoField:
         """No deformation, whatever the images."""
         return NoField()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
-from pmrnet.report import display_grid, to_display_grid
+from pmrnet.report import DisplayGrid, display_grid, to_display_grid
 
 SHAPE = (17, 23, 19)
 ORDERS = list(product(permutations(range(3)), product((-1, 1), repeat=3)))
@@ -170,3 +170,25 @@ def test_refused_options():
         to_display_grid(image, order=3)
     with pytest.raises(InputError, match=r"found \(2, 2, 2, 1, 3\)"):
         to_display_grid(Volume(np.ones((2, 2, 2, 1, 3)), np.eye(4)), display_grid(image))
+
+
+@pytest.mark.parametrize("order", ORDERS[::5])
+@pytest.mark.parametrize("fill", [0.0, None])
+def test_voxels_of_cubic_images_are_taken_as_they_are(rng, order, fill):
+    """Against the same through interpolation, of a grid that is a hair beside."""
+    axes, signs = order
+    affine = np.eye(4)
+    affine[:3, :3] = 1.5 * np.eye(3)[:, list(axes)] * signs
+    affine[:3, 3] = -7.3, 20.2, 3.1
+    data = np.zeros((12, 9, 10, 3), np.float32)
+    data[1:, 2:8, 2:9] = rng.normal(size=(11, 6, 7, 3))
+    image = nib.Nifti1Image(data, affine)
+    grid = display_grid(nib.Nifti1Image(data[..., 0], affine))
+    found = to_display_grid(image, grid, fill=fill)
+    assert set(np.unique(found)) <= {0, *np.unique(data)}
+    beside = DisplayGrid(grid.affine + 1e-5 * np.diag([1, 1, 1, 0]), grid.shape)
+    np.testing.assert_allclose(found, to_display_grid(image, beside, fill=fill), atol=1e-2)
+    labels = nib.Nifti1Image((100 * data[..., 0]).astype(np.int16), affine)
+    np.testing.assert_array_equal(
+        to_display_grid(labels, grid, order=0), to_display_grid(labels, beside, order=0)
+    )

@@ -251,6 +251,28 @@ def test_slabs_join_without_a_seam(rng, monkeypatch, order):
     np.testing.assert_array_equal(np.asarray(parts.dataobj), np.asarray(whole.dataobj))
 
 
+@pytest.mark.parametrize("order", [0, 1])
+def test_air_around_the_content_changes_nothing(order):
+    """Points far from the content are passed over: against SciPy, which looks at all of them."""
+    rng, fixed, moving = pair(3)
+    data = np.zeros(MOVING, np.float32)
+    data[4:9, 8:14, 7:11] = rng.normal(size=(5, 6, 4))
+    field = smooth_field(rng, fixed.shape, fixed.affine)
+    image = Volume(data, moving.affine)
+    found = np.asarray(apply_to_image(field, image, fixed, order=order).dataobj)
+    points = field.map_points(centres(fixed.shape, fixed.affine).reshape(-1, 3))
+    at = nib.affines.apply_affine(np.linalg.inv(moving.affine), points).T
+    at = np.floor(at + 0.5) if order == 0 else at
+    expected = ndimage.map_coordinates(data, at, order=order, mode="grid-constant")
+    assert np.count_nonzero(expected) > 20
+    np.testing.assert_allclose(found.ravel(), expected, atol=1e-4)
+
+
+def test_nothing_but_air():
+    empty = Volume(np.zeros((4, 5, 6), np.float32), np.eye(4))
+    assert not np.asarray(apply_to_image(IDENTITY, empty, empty).dataobj).any()
+
+
 def test_masks_and_half_floats(rng):
     _, fixed, moving = pair(3)
     mask = apply_to_image(IDENTITY, Volume(moving.data > 500, moving.affine), fixed, order=0)

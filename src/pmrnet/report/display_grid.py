@@ -58,7 +58,8 @@ def display_grid(
     limit
         Voxels along an axis at most.
     margin
-        Millimetres around the brain at least.
+        Millimetres around the brain at least; up to half a voxel less where the voxels are the
+        image's own.
 
     Returns
     -------
@@ -86,6 +87,10 @@ def display_grid(
     shape = np.maximum(2, np.ceil((high - low) / voxel - 1e-6)).astype(int)
     matrix = np.diag([voxel, voxel, voxel, 1.0])
     matrix[:3, 3] = (low + high) / 2 - voxel * (shape - 1) / 2
+    if _on_voxels(np.linalg.inv(affine) @ matrix, places=False):
+        # On the image's own voxels, up to half of one further: nothing need be interpolated.
+        first = np.linalg.inv(affine) @ matrix[:, 3]
+        matrix[:, 3] = affine @ np.append(np.rint(first[:3]), 1)
     return DisplayGrid(matrix, tuple(shape.tolist()))
 
 
@@ -106,7 +111,7 @@ def to_display_grid(
         The grid; `display_grid` of the image itself if None.
     order
         1 for images: linear, smoothed first where the grid is coarser. 0 for labels: nearest
-        neighbour, the type is kept.
+        neighbour, the type is kept. No matter where the grid's voxels are the image's.
     fill
         Value outside the image: 0 for images and labels, 1 for a Jacobian determinant; None for
         the nearest value inside, as for a displacement.
@@ -133,6 +138,9 @@ def to_display_grid(
     matrix = np.linalg.inv(affine) @ grid.affine
     components = data[..., None] if data.ndim == 3 else data
     result = np.empty((*grid.shape, components.shape[3]), np.float32 if order else data.dtype)
+    if _on_voxels(matrix):
+        result[...] = _picked(components, matrix, grid.shape, fill)
+        return result[..., 0] if data.ndim == 3 else result
     for component in range(components.shape[3]):
         values = components[..., component]
         if order == 1:
@@ -158,6 +166,33 @@ def _parts(image: Volume | nib.spatialimages.SpatialImage) -> tuple[NDArray, NDA
     if data.ndim == 4 and data.shape[3] == 1:
         data = data[..., 0]
     return data, check_affine(image.affine, "Report")
+
+
+def _on_voxels(matrix: NDArray, places: bool = True) -> bool:
+    """Whether a grid has the image's axes and voxel size, and, with `places`, its voxels."""
+    axes, shift = matrix[:3, :3], matrix[:3, 3]
+    # Over a whole grid such a difference adds up to less than a thousandth of a voxel.
+    if np.abs(axes - np.rint(axes)).max() > 1e-6 or (np.abs(np.rint(axes)).sum(axis=0) != 1).any():
+        return False
+    return not places or np.abs(shift - np.rint(shift)).max() < 1e-3
+
+
+def _picked(
+    components: NDArray, matrix: NDArray, shape: tuple[int, int, int], fill: float | None
+) -> NDArray:
+    """Values of the image's own voxels (x, y, z, component), in the order of the grid's axes."""
+    of_axis = np.abs(matrix[:3, :3]).argmax(axis=0)
+    at = [
+        np.rint(matrix[own, axis] * np.arange(n) + matrix[own, 3]).astype(int)
+        for axis, (own, n) in enumerate(zip(of_axis, shape, strict=True))
+    ]
+    sizes = [components.shape[own] for own in of_axis]
+    inside = [np.clip(a, 0, n - 1) for a, n in zip(at, sizes, strict=True)]
+    values = components.transpose(*of_axis, 3)[np.ix_(*inside)]
+    if fill is not None:
+        for axis, (a, n) in enumerate(zip(at, sizes, strict=True)):
+            np.moveaxis(values, axis, 0)[(a < 0) | (a >= n)] = fill
+    return values
 
 
 def _smooth(values: NDArray, affine: NDArray, grid: DisplayGrid) -> NDArray:

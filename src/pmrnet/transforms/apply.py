@@ -82,8 +82,18 @@ def apply_to_image(
     volumes = values.reshape(*grid, -1)
     if order > 1:
         volumes = _spline_coefficients(volumes)
-    result = np.empty((*shape, volumes.shape[3]), dtype)
+    result = np.full((*shape, volumes.shape[3]), fill, dtype)
+    content = _content(volumes) if order < 2 and fill == 0 else None
     for part, at in sampled_voxels(transform, shape, affine, np.linalg.inv(moving_affine)):
+        if content is not None:
+            near = _where_near(at, content)
+            if near is None:
+                continue
+            at = np.ascontiguousarray(at[(slice(None), *near)])
+            part = tuple(
+                slice(p.indices(n)[0] + b.start, p.indices(n)[0] + b.stop)
+                for p, b, n in zip(part, near, shape, strict=True)
+            )
         inside = np.ones(at.shape[1:], bool)
         for axis, size in enumerate(grid):
             inside &= (at[axis] >= -0.5) & (at[axis] < size - 0.5)
@@ -106,6 +116,24 @@ def apply_to_image(
                     values_here = np.clip(np.rint(values_here), *_float_limits(dtype))
             result[(*part, number)] = values_here
     return _on_reference(result.reshape(*shape, *values.shape[3:]), image, reference)
+
+
+def _content(volumes: NDArray) -> NDArray[np.intp]:
+    """First and last voxel along each axis that is not 0 in some volume, (2, 3)."""
+    filled = volumes.any(axis=3)
+    used = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not used[0].size:
+        return np.array([[0, 0, 0], [-3, -3, -3]])  # near no point
+    return np.array([[at[0] for at in used], [at[-1] for at in used]])
+
+
+def _where_near(at: NDArray, content: NDArray) -> tuple[slice, slice, slice] | None:
+    """Box of the points to which content contributes; skull-stripped images are mostly air."""
+    near = np.ones(at.shape[1:], bool)
+    for along, first, last in zip(at, *content, strict=True):
+        near &= (along > first - 1) & (along < last + 1)
+    used = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(slice(u[0], u[-1] + 1) for u in used) if used[0].size else None
 
 
 def _kept_type(image: Grid, values: NDArray) -> np.dtype:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pmrnet.transforms.chain import slabs
 from pmrnet.transforms.dense import DenseTransform
+
+# Voxels worked on at a time: what is computed of them stays in the processor's cache.
+_BLOCK = 1 << 17
 
 
 def jacobian_determinant(transform: DenseTransform) -> NDArray[np.float32]:
@@ -32,28 +34,32 @@ def jacobian_determinant(transform: DenseTransform) -> NDArray[np.float32]:
     """
     shape = transform.shape
     to_index = np.linalg.inv(transform.affine[:3, :3])
+    components = np.moveaxis(transform.displacement, -1, 0)  # each of them contiguous
     result = np.empty(shape, np.float32)
-    for slab in slabs(shape):
+    thickness = max(1, _BLOCK // (shape[1] * shape[2]))
+    for start in range(0, shape[0], thickness):
+        stop = min(start + thickness, shape[0])
         # One plane more on both sides, where there is one, for the differences.
-        low, high = max(slab.start - 1, 0), min(slab.stop + 1, shape[2])
-        part = np.asarray(transform.displacement[:, :, low:high], np.float64)
-        inner = slice(slab.start - low, slab.stop - low)
-        along = [
-            (np.gradient(part, axis=axis) if part.shape[axis] > 1 else np.zeros_like(part))[
-                :, :, inner
-            ]
-            for axis in range(3)
-        ]
+        low, high = max(start - 1, 0), min(stop + 1, shape[0])
+        inner = slice(start - low, stop - low)
         # rows[i][j] is the derivative of component i of T along coordinate j.
-        rows = [
-            [
-                sum(along[axis][..., i] * to_index[axis, j] for axis in range(3)) + (i == j)
-                for j in range(3)
+        rows = []
+        for i, component in enumerate(components[:, low:high].astype(np.float64)):
+            along = [
+                np.gradient(component, axis=axis)[inner]
+                if component.shape[axis] > 1
+                else np.zeros((stop - start, *shape[1:]))
+                for axis in range(3)
             ]
-            for i in range(3)
-        ]
+            rows.append(
+                [
+                    # Of a grid along the axes of space, two of three factors are 0.
+                    sum((f * d for f, d in zip(to_index[:, j], along, strict=True) if f), i == j)
+                    for j in range(3)
+                ]
+            )
         a, b, c = rows
-        result[:, :, slab] = (
+        result[start:stop] = (
             a[0] * (b[1] * c[2] - b[2] * c[1])
             - a[1] * (b[0] * c[2] - b[2] * c[0])
             + a[2] * (b[0] * c[1] - b[1] * c[0])

@@ -32,8 +32,8 @@ GRIDS = {
     "b": (np.array([[0, 0, 7.0], [-6.0, 0, 0], [0, 6.5, 0]]), (-80, 80, -70), (28, 31, 24)),
     "c": (np.diag([6.0, 7.0, 6.5]), (-80, -120, -75), (27, 30, 26)),
 }
-# The stand-in's alignments by the shape of the brain with its axes as in RAS: shifts along x, mm.
-SHIFTS = {(24, 28, 31): 1, (26, 30, 27): 2, (27, 30, 26): 3}
+# The stand-in's alignments by the brain's voxel sizes with its axes as in RAS: shifts along x, mm.
+SHIFTS = {(7.0, 6.0, 6.5): 1, (6.0, 6.5, 7.0): 2, (6.0, 7.0, 6.5): 3}
 SHIFT = np.array([1.0, -2.0, 1.5], np.float32)
 
 
@@ -78,7 +78,8 @@ def network(monkeypatch):
     def estimate(brain, *_):
         with counting:
             model.alignments += 1
-        return nib.affines.from_matvec(np.eye(3) * 1.05, (SHIFTS[brain.shape], 0, -1))
+        sizes = tuple(brain.spacing.round(1).tolist())
+        return nib.affines.from_matvec(np.eye(3) * 1.05, (SHIFTS[sizes], 0, -1))
 
     monkeypatch.setattr(network_field, "load_field_model", load)
     monkeypatch.setattr(alignment, "estimate_affine", estimate)

@@ -141,14 +141,18 @@ def brain_points(image, count=300):
     return inside[np.random.default_rng(0).choice(len(inside), count, replace=False)]
 
 
+# Displacements are multiples of 1/4096 mm; besides, what single precision leaves.
+_ROUNDED = 0.5 / 4096 + 3e-5
+
+
 def test_the_method_does_what_it_is_called(found, files, request):
     name = request.node.callspec.params["register"]
     points = brain_points(nib.load(files / "fixed.nii.gz"))
     beyond = found.forward.map_points(points) - found.affine.map_points(points)
     if name == "identity":
-        np.testing.assert_allclose(found.forward.map_points(points), points, atol=1e-4)
+        np.testing.assert_allclose(found.forward.map_points(points), points, atol=_ROUNDED)
     if name in ("identity", "affine"):
-        np.testing.assert_allclose(beyond, 0, atol=1e-4)
+        np.testing.assert_allclose(beyond, 0, atol=_ROUNDED)
         assert found.uncertainty is None
     else:
         assert 0.3 < np.linalg.norm(beyond, axis=1).max() < 10

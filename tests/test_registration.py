@@ -39,6 +39,9 @@ class KnownField:
 
     shift = np.array([3.0, -2.0, 4.0], np.float32)  # voxels of 1 mm
 
+    def compile(self, shape):
+        pass
+
     def field(self, moving, fixed, **_):
         u = np.broadcast_to(self.shift, (*moving.shape, 3)).copy()
         return SimpleNamespace(

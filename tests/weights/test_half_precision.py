@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network
 from pmrnet.weights import load_network, save_weights
 
@@ -41,6 +42,6 @@ def test_the_values_take_half_the_room(network, tmp_path):
 
 def test_values_beyond_half_precision_are_refused_and_nothing_is_left(network, tmp_path):
     network.set_weights([w * 1e6 for w in network.get_weights()])
-    with pytest.raises(OverflowError, match="65504"):
+    with pytest.raises(InputError, match="65504"):
         save_weights(network, CONFIG, tmp_path / "half", 2, {}, half_precision=True)
     assert not list(tmp_path.iterdir())

@@ -23,12 +23,12 @@ from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect
 from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, resume
-from pmrnet.training.judges import DataSet, judge_of
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.starts import add_start, read_starts
+from pmrnet.training.validation_callback import DataSet, validation_callback
 from pmrnet.weights import load_network, save_weights
 
 
@@ -57,7 +57,7 @@ def train(
         What the data are, for the weights' provenance.
     mixed
         Further data sets with their subjects: each pair is of one data set, and all of them choose
-        the best weights, see `pmrnet.training.judges`.
+        the best weights, see `pmrnet.training.validation_callback`.
 
     Returns
     -------
@@ -88,8 +88,8 @@ def train(
     training = [[prepared[s] for s in split.train] for split, prepared in data_sets]
     for number, stage in enumerate(experiment.stages, start=1):
         name = f"stage{number}"
-        judge = judge_of(stage, name, experiment, data_sets, folder)
-        _run_stage(network, stage, name, experiment, training, judge, folder)
+        validation = validation_callback(stage, name, experiment, data_sets, folder)
+        _run_stage(network, stage, name, experiment, training, validation, folder)
     network = build_network(experiment.network)  # a fresh one, without the optimizer's state
     network.build()
     network.load_weights(folder / "best.weights.h5")
@@ -151,7 +151,7 @@ def _run_stage(
     name: str,
     experiment: Experiment,
     training: Sequence[Sequence[PreparedSubject]],
-    judge: KeepBest,
+    validation: KeepBest,
     folder: Path,
 ) -> None:
     stage_folder = folder / name
@@ -188,8 +188,8 @@ def _run_stage(
         callbacks=[
             StopOnNaN(),
             EpochPosition(sequence, experiment.seed),
-            judge,
-            Progress(stage.epochs, stage.validate_every, name, judge.key),
+            validation,
+            Progress(stage.epochs, stage.validate_every, name, validation.key),
             EpochLog(stage_folder / "log.csv"),
             *_tensorboard(folder / "tensorboard" / name),
             # Last, so that a kill repeats an epoch that was logged rather than lose one's log.

@@ -17,7 +17,7 @@ class ValidationSimilarity(KeepBest):
     Adds `val_similarity` to the epoch's logs: minus the mean squared difference of the moved and
     the fixed image within the union of their brains, mean over pairs; 0 is perfect. It cannot see
     whether a deformation is plausible, which is left to the objective's regularisation: where
-    there are labels, `pmrnet.training.validation.ValidationDice` is the better judge.
+    there are labels, `pmrnet.training.validation.ValidationDice` is better.
 
     Parameters
     ----------

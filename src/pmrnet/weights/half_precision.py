@@ -7,6 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pmrnet.errors import InputError
+
 #: networks of more parameters than this ship in half precision
 LARGE = 2_000_000
 
@@ -23,7 +25,7 @@ def halve(source: Path, target: Path) -> None:
 
     Raises
     ------
-    OverflowError
+    InputError
         If a value is above 65504 and half precision cannot hold it.
     """
     with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
@@ -43,5 +45,8 @@ def _halved(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype != np.float32:
         return values
     if values.size and np.abs(values).max() > np.finfo(np.float16).max:
-        raise OverflowError(f"{name}: expected values up to 65504, found larger ones.")
+        raise InputError(
+            f"weights, {name}: expected values up to 65504, which half precision can hold, found "
+            f"{np.abs(values).max():.3g}; the training has diverged, so train again."
+        )
     return values.astype(np.float16)

@@ -18,30 +18,32 @@ from pmrnet.training.validation import ValidationDice, validation_labels
 DataSet = tuple[Protocol, Mapping[str, PreparedSubject]]
 
 
-class MeanOfJudges(KeepBest):
+class MeanValidation(KeepBest):
     """Scores by the mean of the scores of several data sets, all of one kind.
 
     Parameters
     ----------
-    judges
+    callbacks
         One for each data set.
     folder, record
         See `KeepBest`.
     """
 
-    def __init__(self, judges: Sequence[KeepBest], folder: Path, record: dict[str, object]) -> None:
+    def __init__(
+        self, callbacks: Sequence[KeepBest], folder: Path, record: dict[str, object]
+    ) -> None:
         super().__init__(folder, record)
-        self.judges = list(judges)
-        self.key = self.judges[0].key
+        self.callbacks = list(callbacks)
+        self.key = self.callbacks[0].key
 
     def score(self) -> float:
         """Mean score over the data sets."""
-        for judge in self.judges:
-            judge.set_model(self.model)
-        return float(np.mean([judge.score() for judge in self.judges]))
+        for callback in self.callbacks:
+            callback.set_model(self.model)
+        return float(np.mean([callback.score() for callback in self.callbacks]))
 
 
-def judge_of(
+def validation_callback(
     stage: Stage, name: str, experiment: Experiment, data_sets: Sequence[DataSet], folder: Path
 ) -> KeepBest:
     """Callback that keeps the best weights of a stage.
@@ -61,14 +63,14 @@ def judge_of(
     scoring = max(s.spacing for s in experiment.stages)
     record = {"stage": name, "spacing": stage.spacing}
     first, *others = data_sets
-    judged = [first]
+    scored = [first]
     if first[0].labels:
-        judged += [(p, subjects) for p, subjects in others if p.labels and p.validation]
-    judges = [_judge(stage, scoring, *data_set, folder, record) for data_set in judged]
-    return judges[0] if len(judges) == 1 else MeanOfJudges(judges, folder, record)
+        scored += [(p, subjects) for p, subjects in others if p.labels and p.validation]
+    callbacks = [_callback(stage, scoring, *data_set, folder, record) for data_set in scored]
+    return callbacks[0] if len(callbacks) == 1 else MeanValidation(callbacks, folder, record)
 
 
-def _judge(
+def _callback(
     stage: Stage,
     scoring: int,
     protocol: Protocol,

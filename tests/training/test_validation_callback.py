@@ -8,9 +8,9 @@ import pytest
 
 from fake_subjects import blocks, tiny_protocol
 from pmrnet.config import Experiment, Stage
-from pmrnet.training.judges import MeanOfJudges, judge_of
 from pmrnet.training.similarity import ValidationSimilarity
 from pmrnet.training.validation import ValidationDice
+from pmrnet.training.validation_callback import MeanValidation, validation_callback
 
 SHAPE = (8, 8, 12)
 
@@ -37,35 +37,35 @@ def subjects(rng):
 
 
 @pytest.fixture
-def judge(tmp_path):
+def callback_of(tmp_path):
     stage = Stage(spacing=1, steps=4, learning_rate=1e-3, validate_every=2)
     coarse = dataclasses.replace(stage, spacing=2)
     experiment = Experiment("tiny", {}, {}, (coarse, stage), 1)
-    return lambda *data_sets: judge_of(stage, "stage2", experiment, data_sets, tmp_path)
+    return lambda *data_sets: validation_callback(stage, "stage2", experiment, data_sets, tmp_path)
 
 
-def scored(judge):
-    judge.set_model(Still())
-    return judge.score()
+def scored(callback):
+    callback.set_model(Still())
+    return callback.score()
 
 
-def test_data_sets_count_alike_whatever_their_number_of_pairs(subjects, judge):
+def test_data_sets_count_alike_whatever_their_number_of_pairs(subjects, callback_of):
     first = (tiny_protocol(validation=("c", "d")), subjects)
     other = (tiny_protocol(validation=("d", "e", "f")), subjects)
-    both = judge(first, other)
-    assert isinstance(both, MeanOfJudges)
+    both = callback_of(first, other)
+    assert isinstance(both, MeanValidation)
     assert both.key == "val_dice"
     assert both.record == {"stage": "stage2", "spacing": 1}
-    alone = [scored(judge(data_set)) for data_set in (first, other)]
+    alone = [scored(callback_of(data_set)) for data_set in (first, other)]
     assert alone[0] != alone[1]
     assert scored(both) == pytest.approx(np.mean(alone))
 
 
-def test_a_data_set_without_validation_subjects_or_labels_has_no_say(subjects, judge):
+def test_a_data_set_without_validation_subjects_or_labels_has_no_say(subjects, callback_of):
     first = (tiny_protocol(), subjects)
     nobody = (tiny_protocol(validation=()), subjects)
     bare = (tiny_protocol(labels={}, groups={}), subjects)
-    found = judge(first, nobody, bare)
+    found = callback_of(first, nobody, bare)
     assert isinstance(found, ValidationDice)
-    assert scored(found) == scored(judge(first))
-    assert isinstance(judge(bare, first), ValidationSimilarity)
+    assert scored(found) == scored(callback_of(first))
+    assert isinstance(callback_of(bare, first), ValidationSimilarity)

@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench bench-methods clean
+.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench bench-methods bench-registration clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -69,6 +69,10 @@ bench: $(TEST)
 # Whole methods on real pairs; needs LPBA40, and the extra `ants` for SyN.
 bench-methods: $(CORE)
 	$(VENV)/bin/python -m pmrnet.bench.methods
+
+# What a user waits for: BRAINS="one.nii.gz other.nii.gz third.nii.gz", skull-stripped.
+bench-registration: $(CORE)
+	$(VENV)/bin/python -m pmrnet.bench.registration $(BRAINS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info src/*.egg-info

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from pmrnet import spatial
+from pmrnet.compiled_posterior import CompiledPosterior
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
 from pmrnet.nn.network import RegistrationNetwork
@@ -29,6 +29,8 @@ class NetworkField:
 
     Attributes
     ----------
+    shared
+        What draws of the posterior share, from `CompiledPosterior.share`.
     displacement, inverse_displacement
         (X, Y, Z, 3) in voxels of the network grid at 1 mm: integrals of the posterior mean v and
         of -v. The first resamples the moving image, the second the fixed one.
@@ -40,8 +42,7 @@ class NetworkField:
     """
 
     model: FieldModel
-    moving: NDArray
-    fixed: NDArray
+    shared: Any
     velocity: NDArray
     displacement: NDArray
     inverse_displacement: NDArray
@@ -63,9 +64,7 @@ class NetworkField:
         takes displacements from the network grid to the millimetres wanted; None leaves them in
         those of the template.
         """
-        return self.model.standard_deviation(
-            self.moving, self.fixed, samples, seed, temperature, to_mm
-        )
+        return self.model.standard_deviation(self.shared, samples, seed, temperature, to_mm)
 
 
 class FieldModel:
@@ -87,6 +86,8 @@ class FieldModel:
             )
         self.network, self.description = network, description
         self.factor = int(description["spacing"])
+        self._posterior = CompiledPosterior(network)
+        self._spread = PosteriorSpread(self._posterior)
 
     def field(
         self, moving: NDArray, fixed: NDArray, refine: Refinement | None = None
@@ -97,14 +98,13 @@ class FieldModel:
         """
         images = moving, fixed
         moving, fixed = (self._tensor(image) for image in images)
-        outputs = self.network.predict_on_batch({"moving": moving, "fixed": fixed})
-        velocity = ops.convert_to_tensor(outputs["velocity"])
+        shared = self._posterior.share(moving, fixed)
+        velocity = self._posterior.mean(shared)
         if refine is not None and any(refine.steps):
-            return self._refined(moving, fixed, images, velocity, refine)
+            return self._refined(shared, images, velocity, refine)
         return NetworkField(
             self,
-            moving,
-            fixed,
+            shared,
             ops.convert_to_numpy(velocity)[0],
             self._displacement(velocity),
             self._displacement(-velocity),
@@ -116,8 +116,7 @@ class FieldModel:
 
     def _refined(
         self,
-        moving: NDArray,
-        fixed: NDArray,
+        shared: Any,
         images: tuple[NDArray, NDArray],
         velocity: object,
         settings: Refinement,
@@ -131,7 +130,7 @@ class FieldModel:
             for sign in (1.0, -1.0)
         )
         velocity = ops.convert_to_numpy(velocity)[0]
-        return NetworkField(self, moving, fixed, velocity, u, inverse, record)
+        return NetworkField(self, shared, velocity, u, inverse, record)
 
     def displacement(self, velocity: NDArray) -> NDArray:
         """Integrate a velocity (x, y, z, 3), as `field` gives it, to the grid at 1 mm, voxels."""
@@ -139,15 +138,14 @@ class FieldModel:
 
     def standard_deviation(
         self,
-        moving: NDArray,
-        fixed: NDArray,
+        shared: Any,
         samples: int,
         seed: int,
         temperature: float = 1.0,
         to_mm: NDArray | None = None,
     ) -> NDArray:
         """See `NetworkField.standard_deviation`."""
-        variance = self._spread.variance(moving, fixed, samples, seed, temperature)
+        variance = self._spread.variance(shared, samples, seed, temperature)
         # |A e|^2 in the mean over e of independent components is the sum of their variances times
         # the squared lengths of A's columns.
         weights = np.ones(3) if to_mm is None else np.square(to_mm).sum(axis=0)
@@ -157,10 +155,6 @@ class FieldModel:
             round(math.log2(self.factor)),
         )
         return ops.convert_to_numpy(upsampled)[0, ..., 0]
-
-    @cached_property
-    def _spread(self) -> PosteriorSpread:
-        return PosteriorSpread(self.network)
 
     def _tensor(self, image: NDArray) -> NDArray:
         return downsample(image, self.factor)[None, ..., None]

@@ -9,6 +9,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from pmrnet import spatial
+from pmrnet.compiled_posterior import CompiledPosterior
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.inference import Registrar
 from pmrnet.nn.network import RegistrationNetwork
@@ -33,7 +34,8 @@ class Predictor(Registrar):
     ) -> None:
         super().__init__(network, spacing)
         self.samples, self.seed = samples, seed
-        self._spread = PosteriorSpread(network)
+        self._posterior = CompiledPosterior(network)
+        self._spread = PosteriorSpread(self._posterior)
 
     def deviation(
         self, moving: PreparedSubject, fixed: PreparedSubject, temperature: float = 1.0
@@ -45,9 +47,8 @@ class Predictor(Registrar):
         ndarray
             float32 (X, Y, Z, 3), mm, on the grid of the subjects' stored images.
         """
-        variance = self._spread.variance(
-            self._image(moving), self._image(fixed), self.samples, self.seed, temperature
-        )
+        shared = self._posterior.share(self._image(moving), self._image(fixed))
+        variance = self._spread.variance(shared, self.samples, self.seed, temperature)
         deviation = (np.sqrt(variance) * self.spacing).astype(np.float32)
         times = round(math.log2(self.spacing / fixed.spacing))
         upsampled = spatial.upsample(ops.convert_to_tensor(deviation[None]), times)

@@ -189,6 +189,10 @@ class RegistrationNetwork(keras.Model):
         """
         return moving, fixed
 
+    def mean_from(self, shared: object) -> object:
+        """Mean of the final velocity, from what `shared_by_draws` gave."""
+        return self.infer(*shared, training=False).mean
+
     def draw_from(self, shared: object) -> Inference:
         """One `draw`, from what `shared_by_draws` gave."""
         return self.infer(*shared, training=True)

@@ -109,6 +109,10 @@ class PMRNet(RegistrationNetwork):
         """Feature maps of both images."""
         return self._encode_moving(moving), self._encode_fixed(fixed)
 
+    def mean_from(self, shared: tuple[list, list]) -> object:
+        """Mean of the fused velocity, from the feature maps."""
+        return self._infer(*shared, training=False).mean
+
     def draw_from(self, shared: tuple[list, list]) -> Inference:
         """One `draw`, from the feature maps."""
         return self._infer(*shared, training=True)

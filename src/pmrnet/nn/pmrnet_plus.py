@@ -77,6 +77,10 @@ class PMRNetPlus(PMRNet):
         """What all passes but the last find, and the feature maps that the last one sees."""
         return self._before_last(moving, fixed, self.passes)
 
+    def mean_from(self, shared: tuple) -> object:
+        """Mean of the fused velocity: the last pass."""
+        return self._infer_last(*shared, training=False).mean
+
     def draw_from(self, shared: tuple) -> Inference:
         """One `draw`: the last pass."""
         return self._infer_last(*shared, training=True)

@@ -21,6 +21,10 @@ class SinglePosteriorNetwork(RegistrationNetwork):
         """Mean and log-variance."""
         return self.infer_posterior(moving, fixed, mean_only=False)
 
+    def mean_from(self, shared: tuple) -> object:
+        """Mean, as it is."""
+        return shared[0]
+
     def draw_from(self, shared: tuple) -> Inference:
         """One sample of the posterior."""
         return Inference(*shared, self.sampler(list(shared)))

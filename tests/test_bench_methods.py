@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,22 +31,36 @@ def test_methods_take_turns_in_every_pair(monkeypatch):
             perf_counter=lambda: float(next(clock)), process_time=lambda: 2.0 * next(clock)
         ),
     )
-    functions = {name: lambda *pair, name=name: calls.append((name, *pair)) for name in "xy"}
-    found = measure(functions, [("a", "b"), ("b", "a")])
+
+    def function(name, *pair):
+        calls.append((name, *pair))
+        return name
+
+    scores = {("x", "a"): 0.5, ("x", "b"): 0.25, ("y", "a"): 0.75, ("y", "b"): 0.61234}
+    functions = {name: partial(function, name) for name in "xy"}
+    found = measure(
+        functions,
+        [("a", "b"), ("b", "a")],
+        lambda moving, _, displacement: scores[displacement, moving],
+    )
     assert calls == [("x", "a", "b"), ("y", "a", "b"), ("x", "b", "a"), ("y", "b", "a")]
-    assert found == {name: {"wall": [2.0, 2.0], "cpu": [4.0, 4.0]} for name in "xy"}
+    times = {"wall": [2.0, 2.0], "cpu": [4.0, 4.0]}
+    assert found == {
+        "x": {**times, "dice": [0.5, 0.25]},
+        "y": {**times, "dice": [0.75, 0.6123]},
+    }
 
 
 def test_table():
     seconds = {
-        "pmrnet": {"wall": [1.0, 2.0, 4.0], "cpu": [2.0, 2.0, 2.0]},
-        "syn": {"wall": [10.0, 10.0, 10.0], "cpu": [20.0, 30.0, 40.0]},
+        "pmrnet": {"wall": [1.0, 2.0, 4.0], "cpu": [2.0, 2.0, 2.0], "dice": [0.6, 0.6, 0.9]},
+        "syn": {"wall": [10.0, 10.0, 10.0], "cpu": [20.0, 30.0, 40.0], "dice": [0.1] * 3},
     }
     load = {"before": 0.1, "after": 1.9}
-    text = markdown({"provenance": RECORD, "load": load, "seconds": seconds})
-    assert "| PMR-Net | 2.00 (1.0x) | 2.00 (1.0x) |" in text
+    text = markdown({"provenance": RECORD, "load": load, "measured": seconds})
+    assert "| PMR-Net | 2.00 (1.0x) | 2.00 (1.0x) | 0.700 |" in text
     # Medians of the ratios 10, 5 and 2.5 of a pair each, not the ratio of medians.
-    assert "| ANTs SyN | 10.00 (5.0x) | 30.00 (15.0x) |" in text
+    assert "| ANTs SyN | 10.00 (5.0x) | 30.00 (15.0x) | 0.100 |" in text
     assert "3 test pairs of lpba40" in text
     assert "0.1, 1.9" in text
 

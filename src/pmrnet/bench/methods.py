@@ -1,9 +1,10 @@
-"""Whole methods side by side: what a registration of a real pair costs, methods taking turns.
+"""Whole methods side by side: what a registration of a real pair costs and what it is worth.
 
     python -m pmrnet.bench.methods --dataset lpba40 --methods pmrnet pmrnet-refined syn --pairs 3
 
 Every method registers the first test pairs of the data set, as `pmrnet evaluate` does it, one pair
 after the other and all methods in each pair, so that a machine that drifts does so for all of them.
+What they found is scored as there, too, by the Dice of all labels.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pmrnet.bench.report import store
 from pmrnet.errors import InputError
+from pmrnet.label_warp import moved_labels
 from pmrnet.methods import method_of
+from pmrnet.metrics import dice_per_label
 from pmrnet.provenance import collect
 
 METHODS = ("pmrnet", "pmrnet-plus", "pmrnet-refined", "pmrnet-plus-refined", "syn", "syn-cc")
@@ -93,16 +99,24 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
     load = {"before": os.getloadavg()[0]}
     functions = {name: ready.displacement for name, ready in runs.items()}
-    measured = measure(functions, [[subjects[name] for name in pair] for pair in listed])
+    labels = list(data.protocol.labels)
+
+    def dice(moving: Any, fixed: Any, displacement: NDArray) -> float:
+        moved = moved_labels(fixed, moving, np.asarray(displacement))
+        return float(np.nanmean(list(dice_per_label(moved, fixed.labels().data, labels).values())))
+
+    measured = measure(functions, [[subjects[name] for name in pair] for pair in listed], dice)
     load["after"] = os.getloadavg()[0]
-    results = {"provenance": provenance, "load": load, "seconds": measured}
+    results = {"provenance": provenance, "load": load, "measured": measured}
     store(output, "methods", results, markdown)
 
 
 def measure(
-    functions: Mapping[str, Callable[[Any, Any], Any]], pairs: Sequence[Sequence[Any]]
+    functions: Mapping[str, Callable[[Any, Any], Any]],
+    pairs: Sequence[Sequence[Any]],
+    score: Callable[[Any, Any, Any], float],
 ) -> dict[str, dict[str, list[float]]]:
-    """Seconds of each method in each pair, and those of all cores together.
+    """Seconds of each method in each pair, those of all cores together, and its score.
 
     Parameters
     ----------
@@ -110,52 +124,60 @@ def measure(
         By name what registers a moving and a fixed subject.
     pairs
         The subjects, moving first.
+    score
+        Of a pair and what the method found for it; not in the seconds.
 
     Returns
     -------
     dict
-        By method `wall` and `cpu`, a number for each pair.
+        By method `wall`, `cpu` and `dice`, a number for each pair.
     """
-    seconds: dict[str, dict[str, list[float]]] = {n: {"wall": [], "cpu": []} for n in functions}
+    found: dict[str, dict[str, list[float]]] = {
+        name: {"wall": [], "cpu": [], "dice": []} for name in functions
+    }
     for moving, fixed in pairs:
         for name, function in functions.items():
             wall, cpu = time.perf_counter(), time.process_time()
-            function(moving, fixed)
-            seconds[name]["wall"].append(round(time.perf_counter() - wall, 3))
-            seconds[name]["cpu"].append(round(time.process_time() - cpu, 3))
-    return seconds
+            displacement = function(moving, fixed)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            found[name]["wall"].append(round(wall, 3))
+            found[name]["cpu"].append(round(cpu, 3))
+            found[name]["dice"].append(round(score(moving, fixed, displacement), 4))
+    return found
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """Table of medians over pairs; ratios are medians of those of the same pair.
+    """Table of medians over pairs, and means of Dice; ratios are medians of those of the same pair.
 
     Parameters
     ----------
     results
         As written to `methods.json`.
     """
-    record, seconds = results["provenance"], results["seconds"]
+    record, measured = results["provenance"], results["measured"]
     machine, load = record["machine"], results["load"]
-    first = next(iter(seconds))
+    first = next(iter(measured))
     lines = [
         f"Measured on {machine['cores']} cores of {machine['cpu']}, CPU only, "
         f"{record['created'][:10]}, commit {record['git']['commit'][:9]}: "
         f"{len(record['config']['pairs'])} test pairs of {record['data']['dataset']}, methods in "
         f"turns; medians over pairs, and in brackets the median ratio to {method_of(first).title}. "
         "From prepared volumes to the displacement at 1 mm; affine alignment, labels and files "
-        "are not in it, nor is compilation. Load average of the machine before and after: "
+        "are not in it, nor is compilation. Dice is the mean over labels and pairs. Load average "
+        "of the machine before and after: "
         f"{load['before']:.1f}, {load['after']:.1f}.",
         "",
-        "| method | seconds | CPU seconds of all cores |",
-        "|---|---:|---:|",
+        "| method | seconds | CPU seconds of all cores | Dice |",
+        "|---|---:|---:|---:|",
     ]
-    for name, of in seconds.items():
+    for name, of in measured.items():
         cells = [method_of(name).title]
-        for kind, values in of.items():
+        for kind in ("wall", "cpu"):
             ratio = statistics.median(
-                a / b for a, b in zip(values, seconds[first][kind], strict=True)
+                a / b for a, b in zip(of[kind], measured[first][kind], strict=True)
             )
-            cells.append(f"{statistics.median(values):.2f} ({ratio:.1f}x)")
+            cells.append(f"{statistics.median(of[kind]):.2f} ({ratio:.1f}x)")
+        cells.append(f"{statistics.mean(of['dice']):.3f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

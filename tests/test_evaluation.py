@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -178,7 +179,7 @@ def test_every_finished_pair_is_on_the_disk_before_the_next_one_begins(tmp_path)
     seen = []
 
     def method(moving, fixed):
-        seen.append((tmp_path / PARTIAL).read_text().count("\n") - 1)
+        seen.append((tmp_path / PARTIAL).read_text().count("\n") - 2)
         return np.zeros((*GRID, 3))
 
     run(tmp_path, method)
@@ -198,6 +199,19 @@ def test_a_kill_in_the_middle_of_a_line_costs_that_pair_only(tmp_path, keep):
     run(tmp_path / "cut", second)
     assert second.calls == PAIRS[3:]
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_a_result_names_all_machines_that_it_was_computed_on(tmp_path):
+    """Those of an evaluation that was stopped and went on elsewhere; the same one counts once."""
+    records = [provenance() | {"machine": {"cpu": cpu, "cores": 2}} for cpu in ("A", "A", "B")]
+    for record, stop in zip(records, (2, 2, None), strict=True):
+        with suppress(KeyboardInterrupt):
+            run(tmp_path, Method(stop), provenance=record)
+    stored = load_result(tmp_path).provenance
+    assert stored["machine"]["cpu"] == "B"
+    assert [start["machine"]["cpu"] for start in stored["starts"]] == ["A", "B"]
+    run(tmp_path / "at once", Method(), provenance=records[0])
+    assert "starts" not in load_result(tmp_path / "at once").provenance
 
 
 OTHERS = {

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_the_text_names_protocol_and_provenance(folder):
         "- PMR-Net: pmrnet 0.0; commit 0123456789ab; weights wwwwwwwwwwww; Abacus, 2 cores; "
         "2020-01-02" in text
     )
+
+
+def test_an_evaluation_that_went_on_elsewhere_names_both_machines(folder):
+    path = folder / "results" / "net" / "result.json"
+    stored = json.loads(path.read_text())
+    starts = [{"machine": {"cpu": cpu, "cores": 2}} for cpu in ("Abacus", "Slide rule")]
+    stored["provenance"]["starts"] = starts
+    path.write_text(json.dumps(stored))
+    assert "; Abacus, 2 cores, then Slide rule, 2 cores; 2020-01-02" in build(folder)
 
 
 def test_all_lines_of_a_table_are_equally_long(folder):

@@ -118,7 +118,8 @@ def evaluate(
                 f"{', '.join(other)}: pass overwrite to replace it, or use another folder."
             )
     cache = SubjectCache(subjects, network_images)
-    with PartialResult(out_folder, identity) as partial, _bar(progress) as bar:
+    start = {key: provenance.get(key) for key in ("git", "backend", "packages", "machine")}
+    with PartialResult(out_folder, identity, start) as partial, _bar(progress) as bar:
         # A pair that was scored without HD95 is scored again where it is wanted now.
         done = {pair for pair, record in partial.records.items() if not hd95 or "hd95" in record}
         task = bar.add_task(method_name, total=len(pairs), completed=len(done))
@@ -128,12 +129,14 @@ def evaluate(
                     score_pair(moving, fixed, cache, displacement_fn, protocol, alignment, hd95)
                 )
                 bar.advance(task)
+        # One that was stopped may have gone on elsewhere, or with other code.
+        several = {"starts": partial.starts} if len(partial.starts) > 1 else {}
         write_result(
             out_folder,
             method_name,
             {"name": protocol.name, "hash": protocol.hash},
             identity,
-            provenance,
+            {**provenance, **several},
             list(partial.records.values()),
         )
         partial.remove()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pmrnet.aligned_text import aligned
 from pmrnet.protocol import Protocol
@@ -119,25 +120,23 @@ def _sources(rows: Sequence[PaperRow]) -> str:
 
 def _provenance_line(row: Row, result: Result) -> str:
     record = result.provenance
-    machine = record.get("machine") or {}
+    starts = record.get("starts") or [record]  # several of an evaluation that was stopped
+    machines = dict.fromkeys(_machine(start.get("machine") or {}) for start in starts)
     git = record.get("git") or {}
     facts = [
         str(record.get("package") or "package unknown"),
         f"commit {str(git.get('commit', 'unknown'))[:12]}"
         + (" with changes" if git.get("dirty") is True else ""),
         f"weights {str(record['weights_sha256'])[:12]}" if record.get("weights_sha256") else "",
-        ", ".join(
-            str(part)
-            for part in (
-                machine.get("cpu"),
-                f"{machine['cores']} cores" if "cores" in machine else None,
-                machine.get("accelerator"),
-            )
-            if part
-        ),
+        ", then ".join(name for name in machines if name),
         str(record.get("created") or "")[:10],
     ]
     return f"- {row.title}: " + "; ".join(fact for fact in facts if fact)
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    cores = f"{machine['cores']} cores" if "cores" in machine else None
+    return ", ".join(str(p) for p in (machine.get("cpu"), cores, machine.get("accelerator")) if p)
 
 
 def csv_table(protocol: Protocol, measured: Sequence[Measured], paper: Sequence[PaperRow]) -> str:

@@ -8,7 +8,7 @@ from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
 
-def cut_to_brain(volume: Volume, margin: float = 12.0) -> Volume:
+def cut_to_brain(volume: Volume, margin: float = 24.0) -> Volume:
     """Cut a volume to the box around its voxels that are not 0.
 
     Parameters
@@ -16,8 +16,9 @@ def cut_to_brain(volume: Volume, margin: float = 12.0) -> Volume:
     volume
         Zero outside the brain.
     margin
-        Millimetres to keep around it, where the grid has them. The affine alignment looks up to
-        6 mm beyond the brain, and smooths by up to 4 mm (standard deviation).
+        Millimetres to keep around it, where the grid has them. The affine alignment takes the
+        scales of its parameters from the size of the grid: with 24 mm it is as good as on the whole
+        of it (training subjects of LPBA40), with 12 mm a little worse.
 
     Returns
     -------

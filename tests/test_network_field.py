@@ -52,3 +52,19 @@ def test_millimetres_of_another_space(field):
     alone = field.standard_deviation(200, to_mm=flat)[::8, ::8, ::8]
     expected = 2 / np.sqrt(3) * field.standard_deviation(200)[::8, ::8, ::8]
     np.testing.assert_allclose(alone, expected, rtol=0.2)
+
+
+def test_compiling_ahead_changes_nothing(rng):
+    config = {"filters": [4, 4], "hidden_filters": [0, 4], "hidden_kernels": [1, 3]}
+    network = build_network({"type": "pmrnet", **config, "integration_steps": 3})
+    network.build()
+    for weight in network.trainable_weights:
+        weight.assign(rng.normal(0, 0.2, weight.shape))
+    images = rng.random((2, *SHAPE), dtype=np.float32)
+    plain = FieldModel(network, {"spacing": 2}).field(*images)
+    ahead = FieldModel(network, {"spacing": 2})
+    ahead.compile(SHAPE)
+    found = ahead.field(*images)
+    np.testing.assert_array_equal(found.displacement, plain.displacement)
+    np.testing.assert_array_equal(found.standard_deviation(4), plain.standard_deviation(4))
+    assert np.abs(found.displacement).max() > 0.01

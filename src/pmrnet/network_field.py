@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +87,11 @@ class FieldModel:
             )
         self.network, self.description = network, description
         self.factor = int(description["spacing"])
-        self._posterior = CompiledPosterior(network)
-        self._spread = PosteriorSpread(self._posterior)
+
+    @cached_property
+    def posterior(self) -> CompiledPosterior:
+        """The network's posterior, whose programs are compiled when they are first used."""
+        return CompiledPosterior(self.network)
 
     def field(
         self, moving: NDArray, fixed: NDArray, refine: Refinement | None = None
@@ -98,8 +102,8 @@ class FieldModel:
         """
         images = moving, fixed
         moving, fixed = (self._tensor(image) for image in images)
-        shared = self._posterior.share(moving, fixed)
-        velocity = self._posterior.mean(shared)
+        shared = self.posterior.share(moving, fixed)
+        velocity = self.posterior.mean(shared)
         if refine is not None and any(refine.steps):
             return self._refined(shared, images, velocity, refine)
         return NetworkField(
@@ -145,7 +149,7 @@ class FieldModel:
         to_mm: NDArray | None = None,
     ) -> NDArray:
         """See `NetworkField.standard_deviation`."""
-        variance = self._spread.variance(shared, samples, seed, temperature)
+        variance = PosteriorSpread(self.posterior).variance(shared, samples, seed, temperature)
         # |A e|^2 in the mean over e of independent components is the sum of their variances times
         # the squared lengths of A's columns.
         weights = np.ones(3) if to_mm is None else np.square(to_mm).sum(axis=0)

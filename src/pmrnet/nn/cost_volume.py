@@ -29,7 +29,7 @@ def _costs(fixed: object, moving: object, scale: object, radius: int) -> object:
     starts = ops.convert_to_tensor([(0, *offset, 0) for offset in cube], dtype="int32")
 
     def cost(start: object) -> object:
-        shifted = ops.slice(padded, start, tuple(fixed.shape))
+        shifted = ops.slice(padded, start, ops.shape(fixed))
         return ops.mean(ops.square(fixed - shifted) * scale, axis=-1)
 
     return ops.moveaxis(ops.map(cost, starts), 0, -1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from pmrnet.compiled_posterior import CompiledPosterior
 from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network
+from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import PosteriorSpread
 
 GRID = (8, 12, 16)
@@ -36,7 +36,7 @@ def compiled(kind):
     """One network and program per kind for all tests: compiling takes seconds."""
     network = build_network(KINDS[kind])
     network.build()
-    return network, PosteriorSpread(CompiledPosterior(network))
+    return network, PosteriorSpread(PosteriorPrograms(network))
 
 
 def spread_of(kind, log_variance):

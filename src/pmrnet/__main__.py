@@ -1,7 +1,5 @@
 """`python -m pmrnet`."""
 
-import sys
-
 from pmrnet.cli import command
 
-sys.exit(command())
+command()

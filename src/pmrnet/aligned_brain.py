@@ -59,7 +59,7 @@ class AlignedBrain:
     def on_native_grid(self, values: NDArray) -> NDArray:
         """Values of the network grid (X, Y, Z) on the native one, linear, edges replicated."""
         to_grid = np.linalg.inv(self.placement.grid_to_native)
-        return resample_replicated(values, to_grid, self.placement.shape)
+        return resample_replicated(values[..., None], to_grid, self.placement.shape)[0]
 
 
 def align_image(
@@ -86,7 +86,7 @@ def align_image(
     """
     brain, grid = source.brain, network_grid(1, shape)
     if to_subject is None:
-        to_subject = estimate_affine(canonical(cut_to_brain(brain)), icbm152_volume())
+        to_subject = estimate_affine(canonical(cut_to_brain(brain)), icbm152_volume(), reduce=True)
     aligned = resample(brain, grid.affine, grid.shape, to_subject, order=1).data
     inside = aligned != 0
     if not inside.any():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from pmrnet import __version__
 from pmrnet.commands import batch, calibration, data, figures, registration, report, tables
@@ -38,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def command() -> int:
+def command() -> NoReturn:
     """Entry point of the terminal's `pmrnet`: `main`, with TensorFlow's messages kept off."""
     silence_tensorflow()
-    return main()
+    status = main()
+    with suppress(BrokenPipeError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # All files are closed by now; taking TensorFlow apart would take more than a second.
+    os._exit(status)

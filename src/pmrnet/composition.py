@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from pmrnet.grid_resampling import resample_replicated
 
-# Voxels worked on at a time: what is computed of them stays in the processor's cache.
-_BLOCK = 1 << 17
-
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -56,22 +53,13 @@ def native_displacement(
     to_moving = np.asarray(moving.affine, float) @ np.asarray(moving.grid_to_native, float)
     # The affine part, less the point itself: linear in the voxel index.
     linear = to_moving @ to_grid - np.asarray(fixed.affine, float)
-    components = []
-    if displacement is not None:
-        components = [
-            resample_replicated(displacement[..., component], to_grid, fixed.shape)
-            for component in range(3)
-        ]
-    # Components one after the other, which is several times faster than side by side.
     result = np.empty((3, *fixed.shape), np.float32)
-    thickness = max(1, _BLOCK // (fixed.shape[1] * fixed.shape[2]))
-    for start in range(0, fixed.shape[0], thickness):
-        part = slice(start, min(start + thickness, fixed.shape[0]))
-        i, j, k = np.ogrid[part, : fixed.shape[1], : fixed.shape[2]]
-        for row in range(3):
-            a, b, c, d = linear[row]
-            total = (a * i + b * j + d) + c * k
-            for component, u in enumerate(components):
-                total += to_moving[row, component] * u[part]
-            result[row, part] = total
+    axes = np.ogrid[tuple(slice(n) for n in fixed.shape)]
+    for component, row in zip(result, linear[:3], strict=True):
+        a, b, c = (factor * index for factor, index in zip(row, axes, strict=False))
+        np.add((a + b) + row[3], c, out=component, casting="same_kind")
+    if displacement is not None:
+        # In millimetres before it is sampled, which leaves less to do: the fixed grid is larger.
+        mm = np.asarray(displacement, np.float32) @ to_moving[:3, :3].T.astype(np.float32)
+        result += resample_replicated(mm, to_grid, fixed.shape)
     return np.moveaxis(result, 0, -1)

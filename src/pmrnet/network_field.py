@@ -13,10 +13,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from pmrnet import spatial
-from pmrnet.compiled_posterior import CompiledPosterior
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
 from pmrnet.nn.network import RegistrationNetwork
+from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import PosteriorSpread
 from pmrnet.weights import load_network
 
@@ -31,7 +31,7 @@ class NetworkField:
     Attributes
     ----------
     shared
-        What draws of the posterior share, from `CompiledPosterior.share`.
+        What draws of the posterior share, from `PosteriorPrograms.share`.
     displacement, inverse_displacement
         (X, Y, Z, 3) in voxels of the network grid at 1 mm: integrals of the posterior mean v and
         of -v. The first resamples the moving image, the second the fixed one.
@@ -77,21 +77,28 @@ class FieldModel:
         With weights.
     description
         The weights' JSON; `spacing` is the voxel size in mm that the network takes.
+    compiled
+        Whether it pays to compile the network, see `PosteriorPrograms`: for many pairs it does.
     """
 
-    def __init__(self, network: RegistrationNetwork, description: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        network: RegistrationNetwork,
+        description: dict[str, Any],
+        compiled: bool = True,
+    ) -> None:
         if not network.has_velocity:
             raise InputError(
                 f"weights: expected a network that finds a velocity, which can be inverted, found "
                 f"{description['network'].get('type')!r}; choose other weights."
             )
-        self.network, self.description = network, description
+        self.network, self.description, self._compiled = network, description, compiled
         self.factor = int(description["spacing"])
 
     @cached_property
-    def posterior(self) -> CompiledPosterior:
+    def posterior(self) -> PosteriorPrograms:
         """The network's posterior, whose programs are compiled when they are first used."""
-        return CompiledPosterior(self.network)
+        return PosteriorPrograms(self.network, self._compiled)
 
     def field(
         self, moving: NDArray, fixed: NDArray, refine: Refinement | None = None
@@ -168,6 +175,6 @@ class FieldModel:
         return ops.convert_to_numpy(spatial.upsample_field(u, round(math.log2(self.factor))))[0]
 
 
-def load_field_model(weights: str | PathLike) -> FieldModel:
+def load_field_model(weights: str | PathLike, compiled: bool = True) -> FieldModel:
     """Load a network for `FieldModel`, by the name of shipped weights or the path of a JSON."""
-    return FieldModel(*load_network(weights))
+    return FieldModel(*load_network(weights), compiled)

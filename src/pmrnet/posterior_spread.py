@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pmrnet.errors import InputError
 
 if TYPE_CHECKING:
-    from pmrnet.compiled_posterior import CompiledPosterior
+    from pmrnet.posterior_programs import PosteriorPrograms
 
 
 class PosteriorSpread:
@@ -27,7 +27,7 @@ class PosteriorSpread:
         Of a network.
     """
 
-    def __init__(self, posterior: CompiledPosterior) -> None:
+    def __init__(self, posterior: PosteriorPrograms) -> None:
         self.posterior = posterior
 
     def variance(
@@ -55,7 +55,7 @@ class PosteriorSpread:
         Returns
         -------
         ndarray
-            float64 (X, Y, Z, 3), square voxels of the network's image grid.
+            float32 (X, Y, Z, 3), square voxels of the network's image grid.
 
         Raises
         ------
@@ -75,11 +75,13 @@ class PosteriorSpread:
         scale = ops.convert_to_tensor(np.sqrt(temperature), "float32")
         centre, state = self.posterior.draw(shared, self.posterior.state(seed), scale)
         # Sums about one of the draws, so that large displacements cost no digits.
-        centre = ops.convert_to_numpy(centre)[0]
-        total, square = (np.zeros(centre.shape) for _ in range(2))
+        total, square = ops.zeros_like(centre), ops.zeros_like(centre)
         for _ in range(samples - 1):
             draw, state = self.posterior.draw(shared, state, scale)
-            away = ops.convert_to_numpy(draw)[0] - centre
-            total += away
-            square += np.square(away, out=away)
+            total, square = _added(draw - centre, total, square)
+        total, square = (ops.convert_to_numpy(s)[0] for s in (total, square))
         return np.maximum(square - total**2 / samples, 0) / (samples - 1)
+
+
+def _added(away: object, total: object, square: object) -> tuple[object, object]:
+    return total + away, square + ops.square(away)

@@ -209,12 +209,13 @@ def register(
     """
     started = time.perf_counter()
     given = ((moving, moving_mask, "moving image"), (fixed, fixed_mask, "fixed image"))
-    sources = [read_brain(*one, strip=strip) for one in given]
     align = place_image if str(weights) == IDENTITY else align_image
-    # Aligning is the work of libraries that leave Python to the loading of others meanwhile.
-    with ThreadPoolExecutor(max_workers=len(sources)) as pool:
+    # Reading and aligning are the work of libraries that leave Python to others meanwhile.
+    with ThreadPoolExecutor(max_workers=len(given)) as pool:
+        sources = list(pool.map(lambda one: read_brain(*one, strip=strip), given))
+    with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]
-        model = load_method(weights, refine)
+        model = load_method(weights, refine, compiled=False)
         model.compile(network_grid().shape)  # by one processor mostly; the other one aligns
         aligned = [brain.result() for brain in aligning]
     seconds = {"align_and_load": time.perf_counter() - started}

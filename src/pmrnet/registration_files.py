@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from pmrnet.transforms import write
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pmrnet.data.volume import Volume
     from pmrnet.registration import Registration
 
 #: the ending of each transform format's dense and affine files
@@ -96,23 +96,24 @@ def save(
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
     with new_results(Path(folder), overwrite) as new, _Writing(new) as writing:
-        # The largest first: both are composed and compressed while others are computed.
+        # The largest first; all of them are made and compressed while others are computed.
         for name, spaces in (("forward", images), ("inverse", swapped)):
-            writing.add(
-                _write_transform, registration, name, new / f"{name}{dense}", format, spaces
-            )
+            transform = getattr(registration, name)
+            writing.add(write, transform, new / f"{name}{dense}", format, **spaces)
+        for name in ("moved", "moved_back", "jacobian"):
+            writing.image(name, partial(getattr, registration, name))
         deviation = registration.uncertainty if uncertainty else None
-        writing.image("uncertainty", deviation)
+        if deviation is not None:
+            writing.image("uncertainty", lambda: deviation)
         kind = "itk" if format == "voxel" else format
-        _write_transform(registration, "affine", new / f"affine{affine}", kind, images)
+        write(registration.affine, new / f"affine{affine}", kind, **images)
         result = _native_result(registration, labels, deviation)
-        writing.image("moved_labels", result.labels.get("moved"))
-        for name in ("jacobian", "moved", "moved_back"):
-            writing.image(name, getattr(registration, name))
+        if "moved" in result.labels:
+            writing.image("moved_labels", lambda: result.labels["moved"])
         for role, aligned in (("moving", moving), ("fixed", fixed)):
             if aligned.source.stripped is not None:
                 mask = aligned.source.stripped.mask
-                writing.image(mask_name(role), nib.Nifti1Image(mask.data, mask.affine))
+                writing.image(mask_name(role), partial(nib.Nifti1Image, mask.data, mask.affine))
         content = report_content(result)
         record = {
             "metrics": {**measure(content), **result.metrics},
@@ -133,27 +134,21 @@ def save(
     return Path(folder)
 
 
-def _write_transform(
-    registration: Registration, name: str, path: Path, format: str, spaces: Mapping[str, Volume]
-) -> None:
-    write(getattr(registration, name), path, format, **spaces)
-
-
 class _Writing:
-    """Files written by threads of their own: compressing them leaves Python to the others."""
+    """Files written by threads of their own: most of the work leaves Python to the others."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._pool = folder, ThreadPoolExecutor(max_workers=2)
+        self._folder, self._pool = folder, ThreadPoolExecutor(max_workers=1)
         self._writes: list[Future] = []
 
     def add(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         """Call a function that writes."""
         self._writes.append(self._pool.submit(function, *arguments, **options))
 
-    def image(self, name: str, image: nib.Nifti1Image | None) -> None:
-        """Write an image, if there is one."""
-        if image is not None:
-            self.add(write_image, self._folder / f"{name}.nii.gz", image)
+    def image(self, name: str, make: Callable[[], nib.Nifti1Image]) -> None:
+        """Make an image and write it."""
+        path = self._folder / f"{name}.nii.gz"
+        self.add(lambda: write_image(path, make()))
 
     def __enter__(self) -> _Writing:
         return self
@@ -185,6 +180,7 @@ def _native_result(
         fixed=fixed.brain,
         moving=moving.brain,
         **_maps(registration),
+        jacobian=registration.jacobian,
         uncertainty=uncertainty,
         labels=moved,
         names=names,

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+
 from pmrnet.errors import InputError
 from pmrnet.image_files import open_image
 from pmrnet.image_record import find_image
@@ -13,7 +15,7 @@ from pmrnet.registration_labels import dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import write_report
 from pmrnet.result_folder import RECORD, REPORT
-from pmrnet.transforms import read, to_dense
+from pmrnet.transforms import jacobian_determinant, read, to_dense
 from pmrnet.transforms.members import transform_file
 
 _ROLES = ("moving", "fixed")
@@ -72,9 +74,11 @@ def report_from_folder(
     }
     moved = move_labels(**labels, **maps, reference=source["fixed"].image)
     uncertainty = folder / "uncertainty.nii.gz"
+    determinant = jacobian_determinant(maps["forward"])
     result = NativeResult(
         **brains,
         **maps,
+        jacobian=nib.Nifti1Image(determinant, brains["fixed"].affine),
         uncertainty=open_image(uncertainty) if uncertainty.is_file() else None,
         labels=moved,
         names=record["files"],

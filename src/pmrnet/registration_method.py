@@ -55,7 +55,7 @@ class AlignmentOnly:
 
 
 def load_method(
-    weights: str | PathLike, refine: Refinement | None = None
+    weights: str | PathLike, refine: Refinement | None = None, compiled: bool = True
 ) -> FieldModel | AlignmentOnly:
     """Load what finds the deformation.
 
@@ -65,6 +65,8 @@ def load_method(
         Name of shipped weights, path of a weights JSON, `IDENTITY` or `AFFINE`.
     refine
         Whether and how its answer is to be refined, for the check.
+    compiled
+        Whether a network is to be compiled, which pays for more than one pair.
 
     Raises
     ------
@@ -81,4 +83,4 @@ def load_method(
         return AlignmentOnly(str(weights))
     from pmrnet import network_field
 
-    return network_field.load_field_model(weights)
+    return network_field.load_field_model(weights, compiled)

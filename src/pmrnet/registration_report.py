@@ -24,7 +24,6 @@ from pmrnet.transforms import (
     AffineTransform,
     DenseTransform,
     apply_to_image,
-    jacobian_determinant,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ class NativeResult:
         The brains, zero outside.
     forward, affine
         Transform from fixed to moving space and its affine part; RAS mm.
+    jacobian
+        Determinant of the forward transform's Jacobian on the fixed grid.
     uncertainty
         Standard deviation of the displacement in mm on the fixed grid; None if there is none.
     labels
@@ -61,6 +62,7 @@ class NativeResult:
     moving: Volume
     forward: DenseTransform
     affine: AffineTransform
+    jacobian: Grid
     uncertainty: Grid | None
     names: Mapping[str, str]
     labels: Mapping[str, nib.Nifti1Image] = field(default_factory=dict)
@@ -80,12 +82,14 @@ def report_content(result: NativeResult) -> ReportContent:
     here = Volume(result.fixed.data[part], _shifted(result.fixed.affine, part))
     forward = DenseTransform(result.forward.displacement[part], here.affine)
     beyond = _beyond_affine(forward, result.affine)
+    size = np.float32(np.linalg.det(result.affine.matrix[:3, :3]))
     arrays = {
         "fixed": shown(result.fixed),
         "moving": shown(apply_to_image(result.affine, result.moving, here)),
         "moved": shown(apply_to_image(forward, result.moving, here)),
         "displacement": shown(nib.Nifti1Image(beyond.displacement, here.affine), fill=None),
-        "jacobian": shown(nib.Nifti1Image(jacobian_determinant(beyond), here.affine), fill=1.0),
+        # Beyond the affine part, too: a difference of size is no deformation.
+        "jacobian": shown(result.jacobian, fill=size) / size,
     }
     spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
     labels = {"fixed_labels": "fixed", "moving_labels": "before", "moved_labels": "moved"}
@@ -138,7 +142,7 @@ def _shifted(affine: NDArray, part: tuple[slice, slice, slice]) -> NDArray:
 def _beyond_affine(forward: DenseTransform, affine: AffineTransform) -> DenseTransform:
     """What the forward transform does beyond its affine part, in the fixed space, RAS mm.
 
-    x -> affine^-1 (forward(x)): so that its Jacobian does not count a difference of size.
+    x -> affine^-1 (forward(x)).
     """
     matrix = affine.inverse().matrix
     linear = matrix @ forward.affine - forward.affine

@@ -9,7 +9,14 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from pmrnet.data.affine import AffineSettings, _dilated, estimate_affine, resample, to_sitk
+from pmrnet.data.affine import (
+    AffineSettings,
+    _dilated,
+    _every_nth,
+    estimate_affine,
+    resample,
+    to_sitk,
+)
 from pmrnet.data.lpba40 import find_subjects
 from pmrnet.data.template import icbm152_volume
 from pmrnet.data.volume import Volume, load_image, load_labels
@@ -76,6 +83,25 @@ def test_known_affine_is_recovered(pair, metric, limit):
     found = estimate_affine(moving, fixed, settings)
     assert worst_error(np.eye(4), fixed) > 15
     assert worst_error(found, fixed) < limit  # mm, with voxels of 3 mm
+
+
+def test_reduced_images_are_aligned_as_well(pair):
+    _, fixed = pair
+    turned = nib.eulerangles.euler2mat(0.1, 0.2, -0.1) @ np.diag([-1.5, 1.6, 3])
+    fine = sampled((106, 118, 50), nib.affines.from_matvec(turned, -turned @ (53, 59, 25)))
+    found = estimate_affine(fine, fixed, QUICK, reduce=True)
+    assert worst_error(found, fixed) < 1.5
+    # Not the same as without, or this would say nothing.
+    assert not np.array_equal(found, estimate_affine(fine, fixed, QUICK))
+
+
+def test_every_nth_voxel_is_where_it_was():
+    volume = Volume(np.arange(7 * 8 * 9.0).reshape(7, 8, 9), OBLIQUE)
+    coarse = _every_nth(volume, 4.0)  # of 1.5, 0.8 and 2 mm: every 3rd, 5th and 2nd
+    assert coarse.shape == (3, 2, 5)
+    at = nib.affines.apply_affine(np.linalg.inv(OBLIQUE) @ coarse.affine, (2, 1, 3))
+    np.testing.assert_allclose(at, (6, 5, 6), atol=1e-9)
+    assert coarse.data[2, 1, 3] == volume.data[6, 5, 6]
 
 
 def test_parts_that_only_the_fixed_brain_has_do_not_pull(pair):

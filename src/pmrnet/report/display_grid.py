@@ -182,17 +182,24 @@ def _picked(
 ) -> NDArray:
     """Values of the image's own voxels (x, y, z, component), in the order of the grid's axes."""
     of_axis = np.abs(matrix[:3, :3]).argmax(axis=0)
-    at = [
-        np.rint(matrix[own, axis] * np.arange(n) + matrix[own, 3]).astype(int)
-        for axis, (own, n) in enumerate(zip(of_axis, shape, strict=True))
-    ]
-    sizes = [components.shape[own] for own in of_axis]
-    inside = [np.clip(a, 0, n - 1) for a, n in zip(at, sizes, strict=True)]
-    values = components.transpose(*of_axis, 3)[np.ix_(*inside)]
-    if fill is not None:
-        for axis, (a, n) in enumerate(zip(at, sizes, strict=True)):
-            np.moveaxis(values, axis, 0)[(a < 0) | (a >= n)] = fill
-    return values
+    values = components.transpose(*of_axis, 3)
+    cut, room = [], []
+    for axis, (own, n) in enumerate(zip(of_axis, shape, strict=True)):
+        first, forwards = round(matrix[own, 3]), matrix[own, axis] > 0
+        size = components.shape[own]
+        if not forwards:  # the same voxels, counted from the other end
+            values = np.flip(values, axis)
+            first = size - 1 - first
+        low, high = (min(max(end, 0), size) for end in (first, first + n))
+        if fill is None:  # of a grid beside the image: the nearest voxel
+            low = min(low, size - 1)
+            high = max(high, low + 1)
+        cut.append(slice(low, high))
+        before = min(max(low - first, 0), n - (high - low))
+        room.append((before, n - before - (high - low)))
+    values = values[tuple(cut)]
+    mode = {"mode": "edge"} if fill is None else {"constant_values": fill}
+    return np.pad(values, [*room, (0, 0)], **mode)
 
 
 def _smooth(values: NDArray, affine: NDArray, grid: DisplayGrid) -> NDArray:

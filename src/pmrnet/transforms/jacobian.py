@@ -33,7 +33,7 @@ def jacobian_determinant(transform: DenseTransform) -> NDArray[np.float32]:
     as it is beyond the grid.
     """
     shape = transform.shape
-    to_index = np.linalg.inv(transform.affine[:3, :3])
+    to_index = np.linalg.inv(transform.affine[:3, :3]).tolist()  # keeps what it meets in float32
     components = np.moveaxis(transform.displacement, -1, 0)  # each of them contiguous
     result = np.empty(shape, np.float32)
     thickness = max(1, _BLOCK // (shape[1] * shape[2]))
@@ -44,17 +44,20 @@ def jacobian_determinant(transform: DenseTransform) -> NDArray[np.float32]:
         inner = slice(start - low, stop - low)
         # rows[i][j] is the derivative of component i of T along coordinate j.
         rows = []
-        for i, component in enumerate(components[:, low:high].astype(np.float64)):
+        for i, component in enumerate(components[:, low:high]):
             along = [
                 np.gradient(component, axis=axis)[inner]
                 if component.shape[axis] > 1
-                else np.zeros((stop - start, *shape[1:]))
+                else np.zeros((stop - start, *shape[1:]), np.float32)
                 for axis in range(3)
             ]
             rows.append(
                 [
                     # Of a grid along the axes of space, two of three factors are 0.
-                    sum((f * d for f, d in zip(to_index[:, j], along, strict=True) if f), i == j)
+                    sum(
+                        (row[j] * d for row, d in zip(to_index, along, strict=True) if row[j]),
+                        i == j,
+                    )
                     for j in range(3)
                 ]
             )

@@ -1,4 +1,4 @@
-"""A network's posterior in three compiled programs: what draws share, its mean, and one draw."""
+"""A network's posterior in three programs: what draws share, its mean, and one draw."""
 
 from __future__ import annotations
 
@@ -13,21 +13,29 @@ if TYPE_CHECKING:
     from pmrnet.nn.network import RegistrationNetwork
 
 
-class CompiledPosterior:
+class PosteriorPrograms:
     """Posterior of the velocity between two images, with as little work as its uses allow.
 
-    The programs are compiled per image size and change nothing in the network; new weights count.
+    The programs change nothing in the network; new weights count.
 
     Parameters
     ----------
     network
         With weights, and with a velocity.
+    compiled
+        Compile `share` and `mean`, too. It takes two seconds for every size of images, and saves
+        some tenths in every call that follows, so that for one pair it does not pay. JAX compiles
+        in any case.
     """
 
-    def __init__(self, network: RegistrationNetwork) -> None:
+    def __init__(self, network: RegistrationNetwork, compiled: bool = True) -> None:
         self.network = network
         self._weights = _weights(network)
-        self._share, self._mean, self._draw = _compiled(network, self._weights)
+        share, mean, draw = _programs(network, self._weights)
+        self._draw = _compiled(draw)
+        if compiled or keras.backend.backend() == "jax":
+            share, mean = _compiled(share), _compiled(mean)
+        self._share, self._mean = share, mean
 
     def share(self, moving: NDArray, fixed: NDArray) -> Any:
         """What mean and draws need of two images (1, X, Y, Z, 1), intensities in [0, 1]."""
@@ -59,7 +67,7 @@ def _weights(network: RegistrationNetwork) -> list[keras.Variable]:
     return [variable for variable in network.variables if variable is not state]
 
 
-def _compiled(network: RegistrationNetwork, weights: list) -> list[Callable]:
+def _programs(network: RegistrationNetwork, weights: list) -> list[Callable]:
     """(weights, state, ...) -> share, mean, and displacement of a draw with the next state."""
     state_variable = network.sampler.generator.state
 
@@ -82,11 +90,14 @@ def _compiled(network: RegistrationNetwork, weights: list) -> list[Callable]:
             displacement = network.displacement_of(network.draw_from(shared).sample)
         return displacement, inside.get_current_value(state_variable)
 
-    programs = (share, mean, draw)
+    return [share, mean, draw]
+
+
+def _compiled(program: Callable) -> Callable:
     if keras.backend.backend() == "jax":
         import jax
 
-        return [jax.jit(program) for program in programs]
+        return jax.jit(program)
     import tensorflow as tf
 
-    return [tf.function(p, autograph=False, reduce_retracing=False) for p in programs]
+    return tf.function(program, autograph=False, reduce_retracing=False)

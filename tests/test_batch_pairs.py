@@ -71,7 +71,7 @@ def network(monkeypatch):
     model.loads, model.alignments = 0, 0
     counting = Lock()  # two brains are aligned at once
 
-    def load(_):
+    def load(*_):
         model.loads += 1
         return model
 

@@ -99,7 +99,7 @@ def register(request, files):
     options = {"weights": name}
     if name not in ("identity", "affine"):
         model = random_network("pmrnet" if name == "refined" else name)
-        patch.setattr(network_field, "load_field_model", lambda _: model)
+        patch.setattr(network_field, "load_field_model", lambda *_: model)
     if name == "refined":
         options["refine"] = Refinement(steps=3)
     yield lambda moving, fixed: registration.register(

@@ -67,13 +67,13 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def known(monkeypatch):
-    monkeypatch.setattr(network_field, "load_field_model", lambda _: KnownField())
+    monkeypatch.setattr(network_field, "load_field_model", lambda *_: KnownField())
 
 
 @pytest.fixture(scope="module")
 def registered(files):
     patch = pytest.MonkeyPatch()
-    patch.setattr(network_field, "load_field_model", lambda _: KnownField())
+    patch.setattr(network_field, "load_field_model", lambda *_: KnownField())
     yield registration.register(files / "moving.nii.gz", files / "fixed.nii.gz")
     patch.undo()
 

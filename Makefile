@@ -49,11 +49,14 @@ docs-figures: data
 	mkdir -p docs/figures
 	cp figures/demo-[234]-*.png figures/lpba40-[15]-*.png docs/figures/
 
+# A file of tests is one process's, so that what its tests share is made once.
+PARALLEL = -n logical --maxprocesses 4 --dist loadfile
+
 test: $(TEST)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PARALLEL)
 
 test-fast: $(TEST)
-	$(VENV)/bin/python -m pytest -m "not slow and not data"
+	$(VENV)/bin/python -m pytest $(PARALLEL) -m "not slow and not data"
 
 lint: $(TEST)
 	$(VENV)/bin/ruff check .

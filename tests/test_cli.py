@@ -54,3 +54,25 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     monkeypatch.setattr("pmrnet.workflow.table", interrupted)
     assert main(["table"]) == 130
     assert "goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "out", "error"),
+    [
+        ("return 'a' * 100_000", 0, "a" * 100_000 + "\n", ""),
+        ("raise InputError('expected this, found that.')", 2, "", "error: expected this, found"),
+        ("raise OSError('no space')", 1, "", "OSError: no space"),
+    ],
+)
+def test_the_terminals_command_says_all_and_ends_with_the_status(body, status, out, error):
+    code = (
+        "import sys; from pmrnet import cli, workflow; from pmrnet.errors import InputError\n"
+        f"def table(*_, **__):\n    {body}\n"
+        "workflow.table = table; sys.argv = ['pmrnet', 'table']\n"
+        "cli.command()\n"
+        "print('never here')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stdout == out
+    assert error in done.stderr

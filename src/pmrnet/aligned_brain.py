@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pmrnet.brain_image import BrainImage
 from pmrnet.composition import Placement
-from pmrnet.data.affine import estimate_affine, resample
+from pmrnet.data.affine import estimate_affine
 from pmrnet.data.brain_box import cut_to_brain
 from pmrnet.data.intensity import normalise
+from pmrnet.data.resampling import resample
 from pmrnet.data.template import icbm152, icbm152_volume, network_grid
 from pmrnet.data.volume import Volume, canonical
 from pmrnet.errors import InputError

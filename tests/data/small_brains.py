@@ -5,8 +5,9 @@ from functools import lru_cache
 import nibabel as nib
 import numpy as np
 
-from pmrnet.data.affine import AffineSettings, resample
+from pmrnet.data.affine import AffineSettings
 from pmrnet.data.prepare import PrepareSettings
+from pmrnet.data.resampling import resample
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.template import icbm152_volume
 from pmrnet.data.volume import save_image

@@ -8,8 +8,8 @@ import pytest
 from small_brains import CHEAP
 
 from pmrnet.data import alignment
-from pmrnet.data.affine import resample
 from pmrnet.data.prepare import PrepareSettings, prepare_subject
+from pmrnet.data.resampling import resample
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.template import network_grid
 from pmrnet.data.volume import Volume, canonical, save_image

@@ -15,7 +15,7 @@ from spaces import (
     smooth_field,
 )
 
-from pmrnet.data.affine import to_sitk
+from pmrnet.data.itk_images import to_sitk
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 from pmrnet.transforms import (

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from spaces import AXIS_ORDERS, FIXED, MOVING, oblique, pair, smooth, smooth_field
 
-from pmrnet.data.affine import to_sitk
+from pmrnet.data.itk_images import to_sitk
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 from pmrnet.transforms import apply_to_image, read, write

@@ -1,8 +1,7 @@
-"""Affine alignment of two skull-stripped brains, and the resampling that uses it."""
+"""Affine alignment of two skull-stripped brains."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -11,11 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from pmrnet.data.image_pyramid import ImagePyramid
+from pmrnet.data.itk_images import as_ras, to_sitk
 from pmrnet.data.volume import Volume, check_affine
 from pmrnet.errors import InputError
-
-# SimpleITK's physical space is LPS, ours is RAS: x and y change sign.
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -52,67 +50,6 @@ class AffineSettings:
     seed: int = 1
 
 
-def to_sitk(volume: Volume) -> sitk.Image:
-    """Convert to a SimpleITK image (its physical space is LPS).
-
-    Raises
-    ------
-    InputError
-        If the axes are sheared, which ITK's image geometry cannot express.
-    """
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.T))
-    lps = _LPS @ volume.affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    direction = lps[:3, :3] / spacing
-    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
-        raise InputError(
-            f"Affine alignment: expected perpendicular image axes, found {volume.affine.tolist()}; "
-            "resample the sheared image first."
-        )
-    # Header rounding leaves axes off by 1e-5; ITK wants a true rotation, so take the closest one.
-    u, _, vt = np.linalg.svd(direction)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    image.SetDirection((u @ vt).ravel().tolist())
-    return image
-
-
-def _factors(image: sitk.Image, size: float) -> list[int]:
-    """How many voxels along each axis make one of about `size` mm."""
-    return [max(1, round(size / spacing)) for spacing in image.GetSpacing()]
-
-
-def _smoothed(image: sitk.Image, widths: list[float]) -> sitk.Image:
-    """Gaussian of these widths in voxels; along an axis of width 0 nothing is smoothed."""
-    if not any(widths):
-        return image
-    # The filter needs a width above 0 along every axis.
-    sigma = [s * (w or 1e-3) for s, w in zip(image.GetSpacing(), widths, strict=True)]
-    return sitk.SmoothingRecursiveGaussian(image, sigma)
-
-
-def _coarse(image: sitk.Image, size: float) -> sitk.Image:
-    """Smooth and resample to voxels of about `size` mm, centred on the same field of view."""
-    factors = _factors(image, size)
-    return sitk.Shrink(_smoothed(image, [0.5 * f if f > 1 else 0 for f in factors]), factors)
-
-
-def _reduced(image: sitk.Image, size: float) -> sitk.Image:
-    """About as `_coarse`, for a fifth of the work: voxels are averaged first, then smoothed."""
-    factors = _factors(image, size)
-    return _smoothed(sitk.BinShrink(image, factors), [0.4 if f > 1 else 0 for f in factors])
-
-
-def _as_ras(transform: sitk.AffineTransform) -> np.ndarray:
-    """4x4 RAS matrix of a SimpleITK affine transform."""
-    matrix = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre = np.array(transform.GetCenter())
-    lps = np.eye(4)
-    lps[:3, :3] = matrix
-    lps[:3, 3] = np.array(transform.GetTranslation()) + centre - matrix @ centre
-    return _LPS @ lps @ _LPS
-
-
 class _Repeatable:
     """Keeps SimpleITK to one thread, and quiet, while one alignment or more are under way.
 
@@ -143,40 +80,14 @@ class _Repeatable:
 _repeatable = _Repeatable()
 
 
-class _Pyramid:
-    """An image and its coarse versions, each made when it is first asked for.
-
-    ITK changes an image that it reads, so that every caller gets one of its own.
-    """
-
-    def __init__(self, volume: Volume, finest: float | None = None) -> None:
-        self._image = to_sitk(_float(volume))
-        if finest is not None:
-            self._image = _reduced(self._image, finest)
-        self._coarse: dict[float, sitk.Image] = {}
-        self._lock = Lock()
-
-    def whole(self) -> sitk.Image:
-        """The image itself."""
-        with self._lock:
-            return copy.deepcopy(self._image)
-
-    def level(self, size: float) -> sitk.Image:
-        """Voxels of about `size` mm."""
-        with self._lock:
-            if size not in self._coarse:
-                self._coarse[size] = _coarse(self._image, size)
-            return copy.deepcopy(self._coarse[size])
-
-
 #: of the fixed image, which is the template mostly
-_kept = lru_cache(maxsize=1)(_Pyramid)
+_kept = lru_cache(maxsize=1)(ImagePyramid)
 _keeping = Lock()
 
 
 def _register(
-    reference: _Pyramid,
-    other: _Pyramid,
+    reference: ImagePyramid,
+    other: ImagePyramid,
     mask: sitk.Image,
     start: sitk.AffineTransform,
     size: float,
@@ -226,7 +137,7 @@ def _align(
     """Run the pyramid; the transform takes LPS points of the moving space to the fixed one."""
     finest = settings.levels[-1] if reduce else None
     # ITK's own "fixed" image is where the metric samples: that is our moving image.
-    reference = _Pyramid(moving, finest)
+    reference = ImagePyramid(moving, finest)
     with _keeping:  # of two at once the second takes what the first makes
         other = _kept(fixed, finest)
     if reduce:
@@ -319,51 +230,4 @@ def estimate_affine(
             f"({str(error).strip().splitlines()[-1].strip()}); check that both are skull-stripped "
             "and in the same orientation."
         ) from error
-    return np.linalg.inv(_as_ras(transform))
-
-
-def _float(volume: Volume) -> Volume:
-    return Volume(np.asarray(volume.data, dtype=np.float32), volume.affine)
-
-
-def resample(
-    volume: Volume,
-    grid_affine: np.ndarray,
-    grid_shape: tuple[int, int, int],
-    fixed_to_moving: np.ndarray,
-    order: int,
-) -> Volume:
-    """Bring a volume onto a grid through an affine map, by a single interpolation.
-
-    Parameters
-    ----------
-    volume
-        The moving volume.
-    grid_affine
-        4x4 voxel-to-RAS matrix of the grid to fill.
-    grid_shape
-        Its number of voxels along x, y and z.
-    fixed_to_moving
-        4x4 matrix from RAS+ mm of the grid's space to RAS+ mm of the volume's space.
-    order
-        1 linear, 0 nearest neighbour (for labels: the type is kept).
-
-    Returns
-    -------
-    Volume
-        On the grid; zero where the volume has no data.
-    """
-    if order not in (0, 1):
-        raise InputError(f"Resampling: expected the order 0 or 1, found {order}; choose one.")
-    matrix = np.linalg.inv(volume.affine) @ fixed_to_moving @ grid_affine
-    data = ndimage.affine_transform(
-        volume.data if order == 0 else np.asarray(volume.data, dtype=np.float32),
-        matrix[:3, :3],
-        offset=matrix[:3, 3],
-        output_shape=tuple(grid_shape),
-        order=order,
-        mode="grid-constant",  # a voxel at the border counts up to its own border
-        cval=0,
-        prefilter=False,
-    )
-    return Volume(data, np.array(grid_affine, dtype=np.float64))
+    return np.linalg.inv(as_ras(transform))

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from pmrnet.data.affine import AffineSettings, resample
+from pmrnet.data.affine import AffineSettings
 from pmrnet.data.alignment import align_to_template
 from pmrnet.data.batch import raise_failures, try_batch
 from pmrnet.data.intensity import normalise
@@ -29,6 +29,7 @@ from pmrnet.data.label_ids import label_ids
 from pmrnet.data.manifest import write_manifest
 from pmrnet.data.native import Orientation, load_native
 from pmrnet.data.prepared import PreparedSubject, describe_inputs, is_prepared, write_prepared
+from pmrnet.data.resampling import resample
 from pmrnet.data.room import check_room
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.template import icbm152, network_grid

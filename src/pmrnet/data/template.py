@@ -111,7 +111,7 @@ def icbm152_volume() -> Volume:
 
 
 def _on_grid(volume: Volume, grid: Grid, order: int) -> np.ndarray:
-    from pmrnet.data.affine import resample
+    from pmrnet.data.resampling import resample
 
     check_affine(grid.affine, "Grid")
     return resample(volume, grid.affine, grid.shape, np.eye(4), order).data

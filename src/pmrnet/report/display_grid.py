@@ -14,7 +14,7 @@ from pmrnet.data.placement import check_affine
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
-LARGEST = 200
+LARGEST = 224
 """Voxels along an axis at most: more than the screen shows, and files stay small."""
 
 FINEST, COARSEST = 1.0, 2.0

@@ -1,0 +1,47 @@
+"""Volumes and affine maps as SimpleITK has them."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from pmrnet.data.volume import Volume
+from pmrnet.errors import InputError
+
+# SimpleITK's physical space is LPS, ours is RAS: x and y change sign.
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def to_sitk(volume: Volume) -> sitk.Image:
+    """Convert to a SimpleITK image (its physical space is LPS).
+
+    Raises
+    ------
+    InputError
+        If the axes are sheared, which ITK's image geometry cannot express.
+    """
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.T))
+    lps = _LPS @ volume.affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    direction = lps[:3, :3] / spacing
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
+        raise InputError(
+            f"Affine alignment: expected perpendicular image axes, found {volume.affine.tolist()}; "
+            "resample the sheared image first."
+        )
+    # Header rounding leaves axes off by 1e-5; ITK wants a true rotation, so take the closest one.
+    u, _, vt = np.linalg.svd(direction)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection((u @ vt).ravel().tolist())
+    return image
+
+
+def as_ras(transform: sitk.AffineTransform) -> np.ndarray:
+    """4x4 RAS matrix of a SimpleITK affine transform."""
+    matrix = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre = np.array(transform.GetCenter())
+    lps = np.eye(4)
+    lps[:3, :3] = matrix
+    lps[:3, 3] = np.array(transform.GetTranslation()) + centre - matrix @ centre
+    return _LPS @ lps @ _LPS

@@ -55,6 +55,17 @@ def _error(velocity, u, grid, settings):
     return np.linalg.norm((found - u)[inside], axis=-1).mean()
 
 
+def test_levels_coarser_than_the_start_are_left_out(pair):
+    moving, fixed, velocity, _ = pair  # a velocity on half the images' grid
+    both = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(9, 3), seconds=None)
+    found, record = refine(moving, fixed, velocity, both)
+    assert [level["velocity_spacing"] for level in record["levels"]] == [2]
+    alone, _ = refine(moving, fixed, velocity, replace(MSE, steps=3))
+    np.testing.assert_array_equal(_numbers(found), _numbers(alone))
+    with pytest.raises(ValueError, match=r"as coarse as 4 voxels, .*; got one of 2"):
+        refine(moving, fixed, velocity, replace(MSE, velocity_spacing=(4,)))
+
+
 @pytest.mark.parametrize("settings", [MSE, LNCC], ids=["MSE", "LNCC"])
 def test_loss_and_distance_from_the_truth_fall(pair, settings):
     moving, fixed, velocity, u = pair

@@ -139,7 +139,8 @@ def refine(
         (1, *grid, 1), intensities in [0, 1].
     velocity
         (1, *(grid / n), N) in voxels of its own grid, n a power of two: the first guess, whose
-        displacement moves `moving` onto `fixed`.
+        displacement moves `moving` onto `fixed`. Levels of a velocity coarser than this one are
+        left out.
     settings
         See `Refinement`.
 
@@ -154,22 +155,23 @@ def refine(
     Raises
     ------
     ValueError
-        If shapes do not match, or the velocity is finer than the settings' grids.
+        If shapes do not match, or the velocity is finer than all of the settings' grids.
     """
     started = time.perf_counter()
     record: dict[str, Any] = {"settings": asdict(settings), "levels": []}
     spacing = _spacing(moving, fixed, velocity)
     if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
-    levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
+    all_levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
+    levels = [level for level in all_levels if level[1] <= spacing]
+    if not levels:
+        raise ValueError(
+            f"refine needs a velocity at least as coarse as {settings.velocity_spacing[-1]} "
+            f"voxels, the settings' finest spacing; got one of {spacing}."
+        )
     for number, (level, wanted, steps) in enumerate(levels, start=1):
-        if wanted > spacing:
-            raise ValueError(
-                f"refine needs a velocity at least as coarse as {wanted} voxels, the settings' "
-                f"spacing; got one of {spacing}."
-            )
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
-        share = number / len(settings.levels)
+        share = number / len(levels)
         deadline = None if settings.seconds is None else started + share * settings.seconds
         images = (_coarser(image, level) for image in (moving, fixed))
         velocity, entry = _level(*images, velocity, settings, steps, deadline)

@@ -51,7 +51,6 @@ METHODS = {
     "pmrnet-refined": Method("PMR-Net, refined", trained=False, refines="pmrnet"),
     "pmrnet-plus": Method("PMR-Net plus"),
     "pmrnet-plus-refined": Method("PMR-Net plus, refined", trained=False, refines="pmrnet-plus"),
-    "pmrnet-plus-1mm": Method("PMR-Net plus at 1 mm", home="lpba40"),
     "general": Method("PMR-Net plus, general-purpose weights", home="lpba40"),
     "general-refined": Method(
         "PMR-Net plus, general-purpose weights, refined",

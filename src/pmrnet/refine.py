@@ -66,15 +66,15 @@ class Refinement:
         A level ends when `patience` steps have not lowered the loss by this share of it.
     """
 
-    levels: tuple[int, ...] = (2, 2)
+    levels: tuple[int, ...] = (2, 1)
     velocity_spacing: tuple[int, ...] = (4, 2)
     learning_rate: float = 0.2
     window: int = 3
     image_sigma: float = 0.2
     prior_lambda: float = 20.0
-    smoothing: int = 2
+    smoothing: int = 1
     integration_steps: int = 5
-    steps: int | tuple[int, ...] = (16, 4)
+    steps: int | tuple[int, ...] = (16, 2)
     seconds: float | None = None
     tolerance: float = 1e-3
     patience: int = 5

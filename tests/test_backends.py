@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Compiling takes most of the time, and nothing here is large.
+JAX = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 GRIDS = {"2D": (16, 24), "3D": (8, 12, 16)}
 CONFIGS = {
     "pmrnet": {
@@ -153,7 +155,7 @@ def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, kind, grid):
     processes = [
         subprocess.Popen(
             [sys.executable, __file__, str(tmp_path), kind],
-            env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+            env=os.environ | {"KERAS_BACKEND": backend, **JAX},
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -5,8 +5,6 @@ posterior samples differs between backends, so the network's log-variances are s
 samples are the means; losses with a variance of ordinary size are compared on given tensors.
 """
 
-import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Compiling takes most of the time, and nothing here is large.
-JAX = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+from backend_processes import environment, needs_jax
+
 GRIDS = {"2D": (16, 24), "3D": (8, 12, 16)}
 CONFIGS = {
     "pmrnet": {
@@ -128,10 +126,7 @@ def gradient_of(function, argument):
     return tape.gradient(value, tensor)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None,
-    reason='JAX is not installed: pip install "pmrnet[jax]"',
-)
+@needs_jax
 @pytest.mark.parametrize(
     ("kind", "grid"),
     [
@@ -155,7 +150,7 @@ def test_tensorflow_and_jax_agree(rng, smooth_field, tmp_path, kind, grid):
     processes = [
         subprocess.Popen(
             [sys.executable, __file__, str(tmp_path), kind],
-            env=os.environ | {"KERAS_BACKEND": backend, **JAX},
+            env=environment(backend),
             stderr=subprocess.PIPE,
             text=True,
         )

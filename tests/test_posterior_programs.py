@@ -6,6 +6,7 @@ from keras import ops
 
 from pmrnet.nn.build import build_network
 from pmrnet.posterior_programs import PosteriorPrograms
+from random_weights import draw_weights
 
 GRID = (8, 12, 16)
 KINDS = {
@@ -18,14 +19,8 @@ KINDS = {
 def network(request):
     network = build_network({"type": request.param, **KINDS[request.param], "integration_steps": 2})
     network.build()
-    _draw_weights(network, np.random.default_rng(1))
+    draw_weights(network, np.random.default_rng(1))
     return network
-
-
-def _draw_weights(network, rng):
-    for weight in network.trainable_weights:
-        size = 0.1 if "bias" in weight.path else 0.5 / np.sqrt(np.prod(weight.shape[:-1]))
-        weight.assign(rng.normal(0, size, weight.shape))
 
 
 @pytest.fixture
@@ -65,7 +60,7 @@ def test_new_weights_count_and_the_generator_stays(network, images, compiled, rn
     programs = PosteriorPrograms(network, compiled)
     state = ops.convert_to_numpy(network.sampler.generator.state)
     before = found_by(programs, images)
-    _draw_weights(network, rng)
+    draw_weights(network, rng)
     after = found_by(programs, images)
     assert all(np.abs(b - a).max() > 0.01 for b, a in zip(before, after, strict=True))
     np.testing.assert_array_equal(network.sampler.generator.state, state)

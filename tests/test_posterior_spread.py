@@ -10,6 +10,7 @@ from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network
 from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import PosteriorSpread
+from random_weights import draw_weights
 
 GRID = (8, 12, 16)
 PMRNET = {
@@ -42,10 +43,8 @@ def compiled(kind):
 def spread_of(kind, log_variance):
     """A network of fixed random weights; every posterior has about this log-variance."""
     network, spread = compiled(kind)
-    rng = np.random.default_rng(1)
+    draw_weights(network, np.random.default_rng(1))
     for weight in network.trainable_weights:
-        small = 0.1 if "bias" in weight.path else 0.5 / np.sqrt(np.prod(weight.shape[:-1]))
-        weight.assign(rng.normal(0, small, weight.shape))
         if "log_variance/bias" in weight.path:
             weight.assign(np.full(weight.shape, log_variance))
     return network, spread

@@ -1,7 +1,5 @@
 """Refinement of known deformations: what it gains, when it stops, and the same on both backends."""
 
-import importlib.util
-import os
 import subprocess
 import sys
 import time
@@ -11,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend_processes import environment, needs_jax
 from pmrnet.errors import InputError
 from pmrnet.refine import Refinement, displacement_of, refine
 
 GRIDS = {"2D": (24, 20), "3D": (12, 20, 16)}
-# Compiling takes most of the time, and nothing here is large.
-JAX = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 MSE = Refinement(
     levels=(1,),
     velocity_spacing=(2,),
@@ -59,7 +56,7 @@ def _error(velocity, u, grid, settings):
 
 def test_levels_coarser_than_the_start_are_left_out(pair):
     moving, fixed, velocity, _ = pair  # a velocity on half the images' grid
-    both = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(9, 3), seconds=None)
+    both = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(9, 3))
     found, record = refine(moving, fixed, velocity, both)
     assert [level["velocity_spacing"] for level in record["levels"]] == [2]
     alone, _ = refine(moving, fixed, velocity, replace(MSE, steps=3))
@@ -264,10 +261,7 @@ def compute(folder):
     np.savez(folder / f"{keras.backend.backend()}.npz", **found)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None,
-    reason='JAX is not installed: pip install "pmrnet[jax]"',
-)
+@needs_jax
 @pytest.mark.parametrize("grid", ["2D", pytest.param("3D", marks=pytest.mark.slow)])
 def test_tensorflow_and_jax_agree(grid, smooth_field, oracle, tmp_path):
     moving, fixed, velocity, _ = _pair(GRIDS[grid], smooth_field, oracle)
@@ -277,7 +271,7 @@ def test_tensorflow_and_jax_agree(grid, smooth_field, oracle, tmp_path):
     for backend in ("tensorflow", "jax"):
         subprocess.run(
             [sys.executable, __file__, str(tmp_path)],
-            env=os.environ | {"KERAS_BACKEND": backend, **JAX},
+            env=environment(backend),
             check=True,
         )
         found[backend] = dict(np.load(tmp_path / f"{backend}.npz"))

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from oblique_grid import OBLIQUE
 from scipy import ndimage
 
 from pmrnet.data.affine import AffineSettings, _dilated, _every_nth, estimate_affine
@@ -20,9 +21,6 @@ from pmrnet.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("PMRNET_DATA", ROOT.parent / "shared" / "data")) / "lpba40"
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 # A true map from fixed to moving millimetres: rotation, unequal scales, shear, shift.
 TRUTH = nib.affines.from_matvec(
     nib.eulerangles.euler2mat(0.08, -0.05, 0.1)

@@ -4,13 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from oblique_grid import OBLIQUE
 
 from pmrnet.data.image_pyramid import ImagePyramid
 from pmrnet.data.volume import Volume
-
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 
 
 @pytest.fixture

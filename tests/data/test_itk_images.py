@@ -1,14 +1,11 @@
-"""Volumes as SimpleITK has them."""
+"""Volumes and affine maps as SimpleITK has them."""
 
-import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
+from oblique_grid import OBLIQUE
 
-from pmrnet.data.itk_images import to_sitk
+from pmrnet.data.itk_images import as_ras, to_sitk
 from pmrnet.data.volume import Volume
-
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 
 
 def test_to_sitk_keeps_points():
@@ -19,3 +16,15 @@ def test_to_sitk_keeps_points():
         ras = (OBLIQUE @ (*index, 1))[:3]
         lps = image.TransformIndexToPhysicalPoint(index)
         np.testing.assert_allclose(lps, ras * (-1, -1, 1), atol=1e-6)
+
+
+def test_as_ras_maps_points_as_simpleitk_does(rng):
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix((np.eye(3) + rng.normal(0, 0.2, (3, 3))).ravel().tolist())
+    transform.SetTranslation((4.0, -7.0, 11.0))
+    transform.SetCenter((20.0, 30.0, -10.0))
+    matrix = as_ras(transform)
+    for ras in rng.normal(0, 50, (5, 3)):
+        lps = transform.TransformPoint((ras * (-1, -1, 1)).tolist())
+        expected = np.array(lps) * (-1, -1, 1)
+        np.testing.assert_allclose((matrix @ (*ras, 1))[:3], expected, atol=1e-9)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oblique_grid import OBLIQUE
 
 from pmrnet.data.placement import (
     axis_codes,
@@ -15,9 +16,6 @@ from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
 SHAPE = (7, 8, 9)
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 # From one world to another by 10 degrees and 3 mm at the origin.
 TURN = nib.affines.from_matvec(nib.eulerangles.euler2mat(z=np.radians(10)), (0, 0, 3))
 

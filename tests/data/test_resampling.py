@@ -4,15 +4,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from oblique_grid import OBLIQUE
 
 from pmrnet.data.itk_images import to_sitk
 from pmrnet.data.resampling import resample
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 CENTRE = (OBLIQUE @ (3, 3.5, 4, 1))[:3]  # middle of a grid of (7, 8, 9), in mm
 
 

@@ -3,6 +3,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from oblique_grid import OBLIQUE
 
 from pmrnet.data.volume import (
     Volume,
@@ -16,9 +17,6 @@ from pmrnet.data.volume import (
 from pmrnet.errors import InputError
 
 SHAPE = (7, 8, 9)
-OBLIQUE = nib.affines.from_matvec(
-    nib.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([1.5, 0.8, 2.0]), (-10, 20, 5)
-)
 
 
 @pytest.fixture

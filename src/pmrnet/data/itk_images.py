@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from pmrnet.data.placement import LPS
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
-
-# SimpleITK's physical space is LPS, ours is RAS: x and y change sign.
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def to_sitk(volume: Volume) -> sitk.Image:
@@ -21,7 +19,7 @@ def to_sitk(volume: Volume) -> sitk.Image:
         If the axes are sheared, which ITK's image geometry cannot express.
     """
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.T))
-    lps = _LPS @ volume.affine
+    lps = LPS @ volume.affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     direction = lps[:3, :3] / spacing
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
@@ -44,4 +42,4 @@ def as_ras(transform: sitk.AffineTransform) -> np.ndarray:
     lps = np.eye(4)
     lps[:3, :3] = matrix
     lps[:3, 3] = np.array(transform.GetTranslation()) + centre - matrix @ centre
-    return _LPS @ lps @ _LPS
+    return LPS @ lps @ LPS

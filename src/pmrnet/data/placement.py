@@ -15,6 +15,9 @@ from pmrnet.errors import InputError
 if TYPE_CHECKING:
     from pmrnet.data.volume import Volume
 
+#: 4x4 matrix between RAS+ and ITK's LPS millimetres, its own inverse
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
 # Voxel sizes in mm of brain images lie well inside; outside, the unit is most likely another one.
 SMALLEST_VOXEL, LARGEST_VOXEL = 0.05, 10.0
 # How far apart a header's two matrices may put a voxel: this part of the shortest voxel side, and

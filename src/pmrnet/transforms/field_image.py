@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pmrnet.data.formats import check_file
-from pmrnet.data.placement import check_header
+from pmrnet.data.placement import LPS, check_header
 from pmrnet.errors import InputError
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.reading import explained_reading
-from pmrnet.transforms.transform import LPS
 
 _DISPLACEMENT_VECTOR, _VECTOR = 1006, 1007
 # By which entries the product of the direction matrix and its transpose may differ from the

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pmrnet.data.placement import LPS
 from pmrnet.errors import InputError
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import Chain
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.reading import explained_reading
-from pmrnet.transforms.transform import LPS, Transform
+from pmrnet.transforms.transform import Transform
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from pmrnet.data.placement import LPS
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
 from pmrnet.transforms import csv_points, gifti_points, vtk_points
-from pmrnet.transforms.transform import LPS, Transform
+from pmrnet.transforms.transform import Transform
 
 _KINDS = {
     ".csv": csv_points.CsvPoints,

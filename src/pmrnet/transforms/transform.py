@@ -10,9 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from pmrnet.data.placement import check_affine
 from pmrnet.errors import InputError
 
-#: 4x4 matrix between RAS+ and ITK's LPS millimetres, its own inverse
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
 
 class Transform(Protocol):
     """A map from points of the fixed space to points of the moving space."""

@@ -7,6 +7,7 @@ matter here, what it makes of that does.
 
 from pathlib import Path
 
+import keras
 import nibabel as nib
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ LANDMARK = 4000  # a label that no atlas has
 def random_network(name):
     """The network of an experiment, whose velocity is up to half a voxel: 2 mm."""
     config = Experiment.load(EXPERIMENTS / f"{name}.yaml").network
+    keras.utils.set_random_seed(0)
     network = build_network(config)
     network.build()
     rng = np.random.default_rng(3)
@@ -222,7 +224,8 @@ def test_a_landmark_of_the_moving_anatomy_lands_where_its_label_does(found, out)
     moved = nib.load(out / "moved_labels.nii.gz")
     seen = nib.affines.apply_affine(moved.affine, np.argwhere(values(moved) == LANDMARK)).mean(0)
     mapped = found.inverse.map_points(landmark()[None])[0]
-    assert np.linalg.norm(mapped - seen) < 1.0
+    # Voxels are 3 to 4 mm, and velocities random.
+    assert np.linalg.norm(mapped - seen) < 1.5
     wrong = found.forward.map_points(landmark()[None])[0]
     if np.linalg.norm(wrong - landmark()) > 1:  # but for the identity
         assert np.linalg.norm(wrong - seen) > 2

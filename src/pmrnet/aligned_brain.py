@@ -86,9 +86,10 @@ def align_image(
         If no alignment is found.
     """
     brain, grid = source.brain, network_grid(1, shape)
+    part = cut_to_brain(brain)  # all the rest is 0
     if to_subject is None:
-        to_subject = estimate_affine(canonical(cut_to_brain(brain)), icbm152_volume(), reduce=True)
-    aligned = resample(brain, grid.affine, grid.shape, to_subject, order=1).data
+        to_subject = estimate_affine(canonical(part), icbm152_volume(), quick=True)
+    aligned = resample(part, grid.affine, grid.shape, to_subject, order=1).data
     inside = aligned != 0
     if not inside.any():
         raise InputError(
@@ -101,7 +102,7 @@ def align_image(
             brain.affine, brain.shape, np.linalg.inv(brain.affine) @ to_subject @ grid.affine
         ),
         network_image=normalise(aligned),
-        overlap=float((inside & _template_brain(shape)).sum() / inside.sum()),
+        overlap=_overlap(inside[::2, ::2, ::2], shape),
     )
 
 
@@ -112,7 +113,12 @@ def place_image(source: BrainImage) -> AlignedBrain:
     return AlignedBrain(source, placement, network_image=None, overlap=None)
 
 
+def _overlap(inside: NDArray[np.bool_], shape: tuple[int, int, int]) -> float:
+    """Share of a brain, where it is on the network grid at 2 mm, that lies in the template's."""
+    return float((inside & _template_brain(shape)).sum() / max(1, inside.sum()))
+
+
 @lru_cache(maxsize=1)
 def _template_brain(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """Where the template's brain is on the network grid."""
-    return icbm152(network_grid(1, shape)) > 0
+    """Where the template's brain is on the network grid at 2 mm."""
+    return icbm152(network_grid(2, shape)) > 0

@@ -11,6 +11,7 @@ from typing import NoReturn
 from pmrnet import __version__
 from pmrnet.commands import batch, calibration, data, figures, registration, report, tables
 from pmrnet.errors import InputError
+from pmrnet.lean_keras import claim_process
 from pmrnet.terminal import silence_tensorflow
 
 
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def command() -> NoReturn:
     """Entry point of the terminal's `pmrnet`: `main`, with TensorFlow's messages kept off."""
     silence_tensorflow()
+    claim_process()
     status = main()
     with suppress(BrokenPipeError):  # nobody reads any more
         sys.stdout.flush()

@@ -23,19 +23,17 @@ class PosteriorPrograms:
     network
         With weights, and with a velocity.
     compiled
-        Compile `share` and `mean`, too. It takes two seconds for every size of images, and saves
-        some tenths in every call that follows, so that for one pair it does not pay. JAX compiles
-        in any case.
+        Compile them. It takes some seconds for every size of images, and saves a few hundredths in
+        every call that follows, so that for one pair it does not pay. JAX compiles in any case.
     """
 
     def __init__(self, network: RegistrationNetwork, compiled: bool = True) -> None:
         self.network = network
         self._weights = _weights(network)
-        share, mean, draw = _programs(network, self._weights)
-        self._draw = _compiled(draw)
+        programs = _programs(network, self._weights)
         if compiled or keras.backend.backend() == "jax":
-            share, mean = _compiled(share), _compiled(mean)
-        self._share, self._mean = share, mean
+            programs = map(_compiled, programs)
+        self._share, self._mean, self._draw = programs
 
     def share(self, moving: NDArray, fixed: NDArray) -> Any:
         """What mean and draws need of two images (1, X, Y, Z, 1), intensities in [0, 1]."""
@@ -87,7 +85,7 @@ def _programs(network: RegistrationNetwork, weights: list) -> list[Callable]:
 
     def draw(values: list, state: object, shared: object, scale: object) -> tuple:
         with scope(values, state) as inside, network.sampler.scaled(scale):
-            displacement = network.displacement_of(network.draw_from(shared).sample)
+            displacement = network.displacement_of(network.sample_from(shared))
         return displacement, inside.get_current_value(state_variable)
 
     return [share, mean, draw]

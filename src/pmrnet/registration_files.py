@@ -96,13 +96,16 @@ def save(
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
     with new_results(Path(folder), overwrite) as new, _Writing(new) as writing:
-        # The largest first; all of them are made and compressed while others are computed.
+        # Nearly all is made, compressed and written while the network draws its samples.
+        transforms = []
         for name, spaces in (("forward", images), ("inverse", swapped)):
-            transform = getattr(registration, name)
-            writing.add(write, transform, new / f"{name}{dense}", format, **spaces)
+            transforms.append(writing.add(getattr, registration, name))
+            writing.transform(name, dense, transforms[-1], format, **spaces)
         for name in ("moved", "moved_back", "jacobian"):
             writing.image(name, partial(getattr, registration, name))
         deviation = registration.uncertainty if uncertainty else None
+        for transform in transforms:
+            transform.result()
         if deviation is not None:
             writing.image("uncertainty", lambda: deviation)
         kind = "itk" if format == "voxel" else format
@@ -141,9 +144,15 @@ class _Writing:
         self._folder, self._pool = folder, ThreadPoolExecutor(max_workers=1)
         self._writes: list[Future] = []
 
-    def add(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
-        """Call a function that writes."""
+    def add(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Future:
+        """Call a function that writes, or makes what is to be written, in its turn."""
         self._writes.append(self._pool.submit(function, *arguments, **options))
+        return self._writes[-1]
+
+    def transform(self, name: str, ending: str, made: Future, format: str, **spaces: Any) -> None:
+        """Write a transform that was made by then."""
+        path = self._folder / f"{name}{ending}"
+        self.add(lambda: write(made.result(), path, format, **spaces))
 
     def image(self, name: str, make: Callable[[], nib.Nifti1Image]) -> None:
         """Make an image and write it."""

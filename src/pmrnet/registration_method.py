@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from pmrnet.errors import InputError
+from pmrnet.lean_keras import import_keras
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +82,7 @@ def load_method(
                 "the refinement out, or name other weights."
             )
         return AlignmentOnly(str(weights))
+    import_keras()
     from pmrnet import network_field
 
     return network_field.load_field_model(weights, compiled)

@@ -6,6 +6,8 @@ import pytest
 from keras import ops
 
 from pmrnet import spatial
+from pmrnet.nn.cost_volume import cost_volume
+from pmrnet.spatial import backend
 from pmrnet.spatial.backend import island
 
 
@@ -50,6 +52,30 @@ class TestInAGraph:
 
         for eager, graph in zip(loss_and_gradient(), tf.function(loss_and_gradient)(), strict=True):
             np.testing.assert_allclose(eager, graph, rtol=1e-5, atol=1e-5)
+
+    def test_same_on_small_grids_without_xla(self, rng, smooth_field, monkeypatch, gradients):
+        grid = (7, 8, 9)
+        values = rng.normal(size=(1, *grid, 2)).astype(np.float32)
+        v = smooth_field(grid, 3.0)
+        costs = cost_volume(values, values[:, ::-1], 1)
+
+        def found():
+            def loss(values, v):
+                moved = spatial.warp(values, spatial.upsample_field(spatial.integrate(v, 4)))
+                return ops.sum(moved**2) + ops.sum(cost_volume(values, values + 1, 1) ** 2)
+
+            return loss(values, v), *gradients(loss, values, v)
+
+        by_xla = found()
+        monkeypatch.setattr(backend, "SMALL", 10_000)
+        for plain, compiled in zip(found(), by_xla, strict=True):
+            np.testing.assert_allclose(plain, compiled, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(cost_volume(values, values[:, ::-1], 1), costs, rtol=1e-5)
+
+    def test_size_is_that_of_the_largest_grid(self):
+        tensors = (np.zeros((1, 2, 3, 4, 50)), np.zeros((4, 4)))
+        assert backend._voxels(tensors, {"radius": 3}) == 24
+        assert backend._voxels(tensors, {"shape": (5, 6, 7)}) == 210
 
     def test_number_of_images_may_be_unknown(self, rng, smooth_field):
         import tensorflow as tf

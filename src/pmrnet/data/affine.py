@@ -91,6 +91,7 @@ def _register(
     mask: sitk.Image,
     start: sitk.AffineTransform,
     size: float,
+    smallest_step: float,
     settings: AffineSettings,
 ) -> tuple[sitk.AffineTransform, float]:
     """One level: the improved reference-to-other transform and its metric (lower is better)."""
@@ -107,7 +108,7 @@ def _register(
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=size / 4,
-        minStep=size / 4000,
+        minStep=size * smallest_step,
         numberOfIterations=settings.iterations,
         relaxationFactor=settings.relaxation,
         gradientMagnitudeTolerance=1e-8,
@@ -132,15 +133,17 @@ def _starts(reference: sitk.Image, other: sitk.Image) -> list[sitk.AffineTransfo
 
 
 def _align(
-    moving: Volume, fixed: Volume, settings: AffineSettings, reduce: bool
+    moving: Volume, fixed: Volume, settings: AffineSettings, quick: bool
 ) -> sitk.AffineTransform:
     """Run the pyramid; the transform takes LPS points of the moving space to the fixed one."""
-    finest = settings.levels[-1] if reduce else None
+    finest = settings.levels[-1] if quick else None
+    # In voxels. With a tenth of 1 / 4000 brains lie 0.01 to 0.1 mm elsewhere, and so with 1 / 1000.
+    smallest = 1 / (1000 if quick else 4000)
     # ITK's own "fixed" image is where the metric samples: that is our moving image.
     reference = ImagePyramid(moving, finest)
     with _keeping:  # of two at once the second takes what the first makes
         other = _kept(fixed, finest)
-    if reduce:
+    if quick:
         moving = _every_nth(moving, settings.levels[-1])
     mask = to_sitk(Volume(_dilated(moving, settings.dilation), moving.affine))
 
@@ -148,7 +151,7 @@ def _align(
     for start in _starts(reference.whole(), other.whole()):
         try:
             candidates.append(
-                _register(reference, other, mask, start, settings.levels[0], settings)
+                _register(reference, other, mask, start, settings.levels[0], smallest, settings)
             )
         except RuntimeError as error:  # one start may well lie outside the other image
             failure = error
@@ -156,7 +159,7 @@ def _align(
         raise failure
     transform = min(candidates, key=lambda c: c[1])[0]
     for size in settings.levels[1:]:
-        transform, _ = _register(reference, other, mask, transform, size, settings)
+        transform, _ = _register(reference, other, mask, transform, size, smallest, settings)
     return transform
 
 
@@ -186,7 +189,7 @@ def estimate_affine(
     fixed: Volume,
     settings: AffineSettings | None = None,
     *,
-    reduce: bool = False,
+    quick: bool = False,
 ) -> np.ndarray:
     """Estimate the 12-parameter affine alignment of two skull-stripped brains.
 
@@ -200,10 +203,11 @@ def estimate_affine(
         Brains with zero background.
     settings
         Metric, pyramid and optimiser; the defaults if None.
-    reduce
-        Average both images to the voxels of the finest level before anything else: less than half
-        of the time, and on images of 1 mm nothing lost. The result is another one, though, so the
-        protocols of the tables, whose affines are settled, do without.
+    quick
+        Average both images to the voxels of the finest level before anything else, and take steps
+        of a thousandth of a voxel for the end: a third of the time, and on images of 1 mm nothing
+        lost. The result is another one, though, so the protocols of the tables, whose affines are
+        settled, do without.
 
     Returns
     -------
@@ -223,7 +227,7 @@ def estimate_affine(
             raise InputError(f"Affine alignment: expected a brain, found only zeros ({name}).")
     try:
         with _repeatable:
-            transform = _align(moving, fixed, settings, reduce)
+            transform = _align(moving, fixed, settings, quick)
     except RuntimeError as error:
         raise InputError(
             "Affine alignment: expected two overlapping brains, found none "

@@ -197,6 +197,10 @@ class RegistrationNetwork(keras.Model):
         """One `draw`, from what `shared_by_draws` gave."""
         return self.infer(*shared, training=True)
 
+    def sample_from(self, shared: object) -> object:
+        """The sample of one `draw` alone, for less work where there is some to save."""
+        return self.draw_from(shared).sample
+
     def displacement_of(self, velocity: object) -> object:
         """Integrate a velocity on the half grid and bring it to the image grid, voxels."""
         return self.resize_displacement(spatial.integrate(velocity, self.integration_steps))

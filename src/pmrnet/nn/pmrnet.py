@@ -117,10 +117,19 @@ class PMRNet(RegistrationNetwork):
         """One `draw`, from the feature maps."""
         return self._infer(*shared, training=True)
 
+    def sample_from(self, shared: tuple[list, list]) -> object:
+        """One sample of the fused velocity, from the feature maps."""
+        return self._sample(*shared)
+
+    def _sample(self, moving: list, fixed: list) -> object:
+        """A sample of the fused velocity, from feature maps, finest first."""
+        pairs = self._pairs(moving, fixed)
+        _, samples, _ = self._infer_levels(pairs, training=True, compare=False)
+        return self._fuse(self.fusion, samples)
+
     def _infer(self, moving: list, fixed: list, training: bool) -> Inference:
         """What `infer` returns, from feature maps, finest first."""
-        features = zip(moving, fixed, strict=True)
-        pairs = [pair for level, pair in enumerate(features, start=1) if level in self.levels]
+        pairs = self._pairs(moving, fixed)
         posteriors, samples, moved = self._infer_levels(pairs, training)
         mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
         if not training:
@@ -137,6 +146,10 @@ class PMRNet(RegistrationNetwork):
                 )
             ],
         )
+
+    def _pairs(self, moving: list, fixed: list) -> list[tuple]:
+        """Both images' features at each of `self.levels`."""
+        return [(moving[level - 1], fixed[level - 1]) for level in self.levels]
 
     def _encode_moving(self, image: object) -> list:
         """Feature maps of the moving image, finest first."""
@@ -163,8 +176,13 @@ class PMRNet(RegistrationNetwork):
         by_level = dict(zip(self.levels, fields, strict=True))
         return fusion([by_level.get(level) for level in range(1, self.levels[-1] + 1)])
 
-    def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
-        """Posteriors, samples and moved features of all levels, each by itself (the paper)."""
+    def _infer_levels(
+        self, pairs: list, training: bool, compare: bool = True
+    ) -> tuple[list, list, list]:
+        """Posteriors, samples and moved features of all levels, each by itself (the paper).
+
+        Samples in training only, and without `compare` no moved features, which the loss needs.
+        """
         posteriors = [
             posterior(self._combine(*pair), mean_only=not training)
             for posterior, pair in zip(self.posteriors, pairs, strict=True)
@@ -172,6 +190,8 @@ class PMRNet(RegistrationNetwork):
         if not training:
             return posteriors, [], []
         samples = [self.sampler(list(posterior)) for posterior in posteriors]
+        if not compare:
+            return posteriors, samples, []
         moved = [
             self._warp_features(moving_features, sample)
             for (moving_features, _), sample in zip(pairs, samples, strict=True)

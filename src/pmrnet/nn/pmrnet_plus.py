@@ -85,6 +85,11 @@ class PMRNetPlus(PMRNet):
         """One `draw`: the last pass."""
         return self._infer_last(*shared, training=True)
 
+    def sample_from(self, shared: tuple) -> object:
+        """One sample of the fused velocity: the last pass."""
+        velocity, moving, fixed = shared
+        return velocity + self._sample(moving, fixed)
+
     def _before_last(self, moving: object, fixed: object, passes: int) -> tuple:
         velocity = ops.zeros(())  # of the passes before
         fixed_features, seen = self._encode_fixed(fixed), moving
@@ -109,7 +114,9 @@ class PMRNetPlus(PMRNet):
         features = super()._encode_fixed(image)
         return self.fixed_top_down(features) if self.top_down else features
 
-    def _infer_levels(self, pairs: list, training: bool) -> tuple[list, list, list]:
+    def _infer_levels(
+        self, pairs: list, training: bool, compare: bool = True
+    ) -> tuple[list, list, list]:
         """Posteriors, samples and moved features of all levels, from coarse to fine."""
         posteriors, samples, moved = [], [], []
         velocity = None  # of the coarser levels together, on the present level's grid
@@ -136,6 +143,7 @@ class PMRNetPlus(PMRNet):
             posteriors.insert(0, (mean, log_variance))
             if training:
                 samples.insert(0, sample)
+            if training and compare:
                 moved.insert(0, self._warp_features(moving_features, velocity))
         return posteriors, samples, moved
 

@@ -10,9 +10,14 @@ warps into one loop whose work grows eightfold with each of them.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import keras
+
+#: voxels of the largest grid for which XLA does not pay outside of graphs: it takes a tenth of a
+#: second for each function and size, and on the coarse levels a call takes milliseconds anyway
+SMALL = 10_000
 
 
 def island(function: Callable) -> Callable:
@@ -40,15 +45,23 @@ def _tensorflow_island(function: Callable) -> Callable:
     import tensorflow as tf
 
     @functools.cache
-    def compiled(static: tuple) -> Callable:
+    def graph(static: tuple, by_xla: bool) -> Callable:
         bound = functools.partial(function, **dict(static))
-        return tf.function(bound, jit_compile=True, autograph=False)
+        return tf.function(bound, jit_compile=by_xla or None, autograph=False)
 
     @functools.wraps(function)
     def call(*tensors: object, **static: object) -> object:
-        return compiled(tuple(sorted(static.items())))(*tensors)
+        by_xla = not tf.executing_eagerly() or _voxels(tensors, static) > SMALL
+        return graph(tuple(sorted(static.items())), by_xla)(*tensors)
 
     return call
+
+
+def _voxels(tensors: tuple, static: dict) -> int:
+    """Of the largest grid; the tensors' last axis is that of channels."""
+    grids = [tensor.shape[:-1] for tensor in tensors]
+    grids += [value for value in static.values() if isinstance(value, tuple)]
+    return max(map(math.prod, grids), default=0)
 
 
 def _jax_island(function: Callable) -> Callable:

@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m pmrnet
 CORE = $(VENV)/.core
 TEST = $(VENV)/.test
 
-.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench bench-methods bench-registration clean
+.PHONY: demo data train evaluate table1 table2 tables figures docs-figures test test-fast lint format bench bench-methods bench-refinement bench-registration clean
 
 demo: $(CORE)
 	$(RUN) demo
@@ -72,6 +72,10 @@ bench: $(TEST)
 # Whole methods on real pairs; needs LPBA40, and the extra `ants` for SyN.
 bench-methods: $(CORE)
 	$(VENV)/bin/python -m pmrnet.bench.methods
+
+# Settings of the refinement on validation pairs; needs LPBA40.
+bench-refinement: $(CORE)
+	$(VENV)/bin/python -m pmrnet.bench.refinement
 
 # What a user waits for: BRAINS="one.nii.gz other.nii.gz third.nii.gz", skull-stripped.
 bench-registration: $(CORE)

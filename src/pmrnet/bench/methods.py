@@ -18,14 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.report import store
 from pmrnet.errors import InputError
-from pmrnet.label_warp import moved_labels
 from pmrnet.methods import method_of
-from pmrnet.metrics import dice_per_label
 from pmrnet.provenance import collect
 
 METHODS = ("pmrnet", "pmrnet-plus", "pmrnet-refined", "pmrnet-plus-refined", "syn", "syn-cc")
@@ -99,12 +95,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
     load = {"before": os.getloadavg()[0]}
     functions = {name: ready.displacement for name, ready in runs.items()}
-    labels = list(data.protocol.labels)
-
-    def dice(moving: Any, fixed: Any, displacement: NDArray) -> float:
-        moved = moved_labels(fixed, moving, np.asarray(displacement))
-        return float(np.nanmean(list(dice_per_label(moved, fixed.labels().data, labels).values())))
-
+    dice = mean_dice(list(data.protocol.labels))
     measured = measure(functions, [[subjects[name] for name in pair] for pair in listed], dice)
     load["after"] = os.getloadavg()[0]
     results = {"provenance": provenance, "load": load, "measured": measured}

@@ -1,0 +1,179 @@
+"""Settings of the refinement compared on validation pairs: what they are worth and what they cost.
+
+    python -m pmrnet.bench.refinement --dataset lpba40 --weights lpba40-general --pairs 5
+
+The settings are in a YAML file, names with what differs from the default. Results are stored after
+each of them; `--resume` goes on with those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from pmrnet.bench.mean_dice import mean_dice
+from pmrnet.bench.refinement_trial import measure, read_list
+from pmrnet.bench.report import store
+from pmrnet.calibration.study import spread
+from pmrnet.errors import InputError
+from pmrnet.provenance import collect
+from pmrnet.refine import Refinement
+
+FOLDER = Path("experiments/bench")
+_NAME = "refinement"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pmrnet.bench.refinement",
+        description="Compare settings of the refinement on validation pairs of a data set.",
+    )
+    parser.add_argument("--dataset", default="lpba40", help="name, or YAML file")
+    parser.add_argument("--weights", default="lpba40-general", help="shipped name or JSON file")
+    parser.add_argument("--pairs", type=int, default=5, help="number of validation pairs (5)")
+    parser.add_argument("--settings", type=Path, default=FOLDER / f"{_NAME}.yaml")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the results")
+    parser.add_argument("--resume", action="store_true", help="keep what is measured already")
+    options = parser.parse_args(arguments)
+    try:
+        settings = read_list(options.settings)
+        run(
+            options.dataset,
+            options.weights,
+            options.pairs,
+            settings,
+            options.output,
+            options.resume,
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(
+    dataset: str,
+    weights: str,
+    pairs: int,
+    settings: Mapping[str, Refinement],
+    output: Path,
+    resume: bool = False,
+) -> None:
+    """Measure the settings and write `refinement.json` and `refinement.md`.
+
+    Parameters
+    ----------
+    dataset
+        Name or YAML file; its validation subjects must be prepared.
+    weights
+        Name or path, as for `pmrnet register`.
+    pairs
+        How many validation pairs, taken evenly from all.
+    settings
+        By name.
+    output
+        Folder of the two files.
+    resume
+        Keep the measurements of the same settings, pairs and weights that are there.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights or pairs.
+    """
+    from pmrnet.dataset import Dataset
+    from pmrnet.network_field import load_field_model
+    from pmrnet.workflow import data_identity
+
+    data = Dataset.load(dataset)
+    listed = data.protocol.pairs("validation")
+    if not 0 < pairs <= len(listed):
+        raise InputError(
+            f"--pairs: expected 1 to {len(listed)} validation pairs of {dataset}, found {pairs}; "
+            "give another number."
+        )
+    listed = spread(listed, pairs)
+    subjects = data.subjects(sorted({name for pair in listed for name in pair}))
+    model = load_field_model(weights)
+    sha256 = model.description["sha256"]
+    config = {"weights": weights, "pairs": [list(pair) for pair in listed]}
+    provenance = collect(config, data_identity(data, subjects), None, None, sha256)
+    results: dict[str, Any] = {
+        "provenance": provenance,
+        "load": os.getloadavg()[0],
+        "measured": _kept(output / f"{_NAME}.json", provenance, settings) if resume else {},
+    }
+    dice = mean_dice(list(data.protocol.labels))
+    console = Console(stderr=True)
+    pairs_of_subjects = [[subjects[name] for name in pair] for pair in listed]
+    for name, chosen in settings.items():
+        if name not in results["measured"]:
+            shown = track(pairs_of_subjects, name, console=console)
+            results["measured"][name] = measure(model, chosen, shown, dice)
+            store(output, _NAME, results, markdown)
+
+
+def _kept(path: Path, provenance: Mapping[str, Any], settings: Mapping[str, Any]) -> dict:
+    """Measurements of an earlier run that this one would make again."""
+    if not path.is_file():
+        return {}
+    stored = json.loads(path.read_text())
+    same = ("config", "data", "weights_sha256", "machine")
+    if any(stored["provenance"][key] != json.loads(json.dumps(provenance[key])) for key in same):
+        return {}
+    return {
+        name: of
+        for name, of in stored["measured"].items()
+        if name in settings and of["settings"] == json.loads(json.dumps(asdict(settings[name])))
+    }
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Table of means over pairs, and of medians of seconds without the first pair, which compiles.
+
+    Parameters
+    ----------
+    results
+        As written to `refinement.json`.
+    """
+    record = results["provenance"]
+    machine, config = record["machine"], record["config"]
+    named = ", ".join(f"{moving} → {fixed}" for moving, fixed in config["pairs"])
+    lines = [
+        f"Refinement from `{config['weights']}` on {len(config['pairs'])} validation pairs of "
+        f"{record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, CPU "
+        f"only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the mean "
+        "over labels and pairs, as in the tables; steps are those of the last pair; seconds are "
+        "medians over the pairs after the first, in which a setting is compiled. Load average "
+        f"before: {results['load']:.1f}.",
+        "",
+        "| settings | steps | Dice | folding, % | seconds | CPU seconds of all cores |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for name, of in results["measured"].items():
+        wall, cpu = (statistics.median(of[kind][1:] or of[kind]) for kind in ("wall", "cpu"))
+        cells = [
+            name,
+            " + ".join(map(str, of["steps"][-1])) or "none",
+            f"{statistics.mean(of['dice']):.4f}",
+            f"{100 * statistics.mean(of['folding']):.4f}",
+            f"{wall:.1f}",
+            f"{cpu:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

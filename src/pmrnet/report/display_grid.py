@@ -198,6 +198,8 @@ def _picked(
         before = min(max(low - first, 0), n - (high - low))
         room.append((before, n - before - (high - low)))
     values = values[tuple(cut)]
+    if not any(map(any, room)):
+        return values
     mode = {"mode": "edge"} if fill is None else {"constant_values": fill}
     return np.pad(values, [*room, (0, 0)], **mode)
 

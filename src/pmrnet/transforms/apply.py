@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
@@ -83,13 +85,13 @@ def apply_to_image(
     if order > 1:
         volumes = _spline_coefficients(volumes)
     result = np.full((*shape, volumes.shape[3]), fill, dtype)
-    content = _content(volumes) if order < 2 and fill == 0 else None
+    content = _Content.of(volumes) if order < 2 and fill == 0 else None
     for part, at in sampled_voxels(transform, shape, affine, np.linalg.inv(moving_affine)):
         if content is not None:
-            near = _where_near(at, content)
+            near = content.box(at)
             if near is None:
                 continue
-            at = np.ascontiguousarray(at[(slice(None), *near)])
+            at = at[(slice(None), *near)]
             part = tuple(
                 slice(p.indices(n)[0] + b.start, p.indices(n)[0] + b.stop)
                 for p, b, n in zip(part, near, shape, strict=True)
@@ -97,43 +99,71 @@ def apply_to_image(
         inside = np.ones(at.shape[1:], bool)
         for axis, size in enumerate(grid):
             inside &= (at[axis] >= -0.5) & (at[axis] < size - 0.5)
+        if content is not None:
+            inside &= content.reaches(at)
+        at = at[:, inside]
         for number in range(volumes.shape[3]):
-            volume = volumes[..., number]
-            if order == 0:
-                values_here = np.full(inside.shape, fill, dtype)
-                nearest = np.floor(at[:, inside] + 0.5).astype(np.intp)
-                values_here[inside] = volume[tuple(nearest)]
-            else:
-                # "mirror" is what the coefficients were made with; of points inside of the image
-                # only those of the outer half voxel are moved, to its edge.
-                for axis, size in enumerate(grid):
-                    np.clip(at[axis], 0, size - 1.0, out=at[axis])
-                values_here = ndimage.map_coordinates(
-                    volume, at, output=np.float64, order=order, mode="mirror", prefilter=False
-                )
-                values_here[~inside] = fill
-                if dtype.kind in "iu":
-                    values_here = np.clip(np.rint(values_here), *_float_limits(dtype))
-            result[(*part, number)] = values_here
+            result[(*part, number)][inside] = _sample(volumes[..., number], at, order, dtype)
     return _on_reference(result.reshape(*shape, *values.shape[3:]), image, reference)
 
 
-def _content(volumes: NDArray) -> NDArray[np.intp]:
-    """First and last voxel along each axis that is not 0 in some volume, (2, 3)."""
-    filled = volumes.any(axis=3)
-    used = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not used[0].size:
-        return np.array([[0, 0, 0], [-3, -3, -3]])  # near no point
-    return np.array([[at[0] for at in used], [at[-1] for at in used]])
+def _sample(volume: NDArray, at: NDArray, order: int, dtype: np.dtype) -> NDArray:
+    """Values at points (3, n) inside of the volume."""
+    if order == 0:
+        return volume[tuple(np.floor(at + 0.5).astype(np.intp))]
+    # "mirror" is what the coefficients were made with; only points of the outer half voxel are
+    # moved, to its edge.
+    clipped = np.stack([np.clip(a, 0, n - 1.0) for a, n in zip(at, volume.shape, strict=True)])
+    values = ndimage.map_coordinates(
+        volume, clipped, output=np.float64, order=order, mode="mirror", prefilter=False
+    )
+    if dtype.kind in "iu":
+        values = np.clip(np.rint(values), *_float_limits(dtype))
+    return values
 
 
-def _where_near(at: NDArray, content: NDArray) -> tuple[slice, slice, slice] | None:
-    """Box of the points to which content contributes; skull-stripped images are mostly air."""
-    near = np.ones(at.shape[1:], bool)
-    for along, first, last in zip(at, *content, strict=True):
-        near &= (along > first - 1) & (along < last + 1)
-    used = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(u[0], u[-1] + 1) for u in used) if used[0].size else None
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """Where an image is not 0: skull-stripped ones are mostly air, where nothing is sampled.
+
+    Attributes
+    ----------
+    first, last
+        Of the voxels that are not 0, along each axis.
+    cells
+        Whether one of the eight voxels from this one on is not 0; of the image's shape.
+    """
+
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    cells: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, volumes: NDArray) -> _Content:
+        filled = np.ascontiguousarray(volumes.any(axis=3))
+        used = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+        if not used[0].size:
+            return cls((0, 0, 0), (-3, -3, -3), filled)  # near no point
+        for axis in range(3):
+            lower = tuple(slice(None, -1 if a == axis else None) for a in range(3))
+            upper = tuple(slice(1 if a == axis else None, None) for a in range(3))
+            filled[lower] |= filled[upper].copy()
+        return cls(tuple(at[0] for at in used), tuple(at[-1] for at in used), filled)
+
+    def box(self, at: NDArray) -> tuple[slice, slice, slice] | None:
+        """Box of the points (3, *grid) in reach of the content's own box."""
+        near = np.ones(at.shape[1:], bool)
+        for along, first, last in zip(at, self.first, self.last, strict=True):
+            near &= (along > first - 1) & (along < last + 1)
+        used = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+        return tuple(slice(u[0], u[-1] + 1) for u in used) if used[0].size else None
+
+    def reaches(self, at: NDArray) -> NDArray[np.bool_]:
+        """Whether content contributes to the values at points (3, *grid)."""
+        cell = 0
+        for along, size in zip(at, self.cells.shape, strict=True):
+            cell = cell * size + np.clip(along, 0, size - 1).astype(np.intp)
+        return self.cells.reshape(-1)[cell]
 
 
 def _kept_type(image: Grid, values: NDArray) -> np.dtype:

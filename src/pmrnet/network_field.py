@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -51,7 +52,7 @@ class NetworkField:
 
     def standard_deviation(
         self,
-        samples: int = 16,
+        samples: int = 12,
         seed: int = 0,
         temperature: float = 1.0,
         to_mm: NDArray | None = None,
@@ -108,7 +109,8 @@ class FieldModel:
         With `refine`, the velocity is optimised for this pair from the network's on.
         """
         images = moving, fixed
-        moving, fixed = (self._tensor(image) for image in images)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            moving, fixed = pool.map(self._tensor, images)
         shared = self.posterior.share(moving, fixed)
         velocity = self.posterior.mean(shared)
         if refine is not None and any(refine.steps):
@@ -123,7 +125,9 @@ class FieldModel:
 
     def compile(self, shape: tuple[int, int, int]) -> None:
         """Compile for images (X, Y, Z) at 1 mm, which the first call of `field` does otherwise."""
-        self.field(*np.zeros((2, *shape), np.float32))
+        reduced = [n // self.factor for n in shape]
+        moving, fixed = np.zeros((2, 1, *reduced, 1), np.float32)
+        self._displacement(self.posterior.mean(self.posterior.share(moving, fixed)))
 
     def _refined(
         self,

@@ -33,7 +33,7 @@ class PosteriorSpread:
     def variance(
         self,
         shared: Any,
-        samples: int = 16,
+        samples: int = 12,
         seed: int = 0,
         temperature: float = 1.0,
     ) -> NDArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -81,16 +82,26 @@ def report_content(result: NativeResult) -> ReportContent:
     part = _covering(grid, result.fixed)
     here = Volume(result.fixed.data[part], _shifted(result.fixed.affine, part))
     forward = DenseTransform(result.forward.displacement[part], here.affine)
-    beyond = _beyond_affine(forward, result.affine)
     size = np.float32(np.linalg.det(result.affine.matrix[:3, :3]))
-    arrays = {
-        "fixed": shown(result.fixed),
-        "moving": shown(apply_to_image(result.affine, result.moving, here)),
-        "moved": shown(apply_to_image(forward, result.moving, here)),
-        "displacement": shown(nib.Nifti1Image(beyond.displacement, here.affine), fill=None),
-        # Beyond the affine part, too: a difference of size is no deformation.
-        "jacobian": shown(result.jacobian, fill=size) / size,
-    }
+
+    def moved_by(transform: DenseTransform | AffineTransform) -> nib.Nifti1Image:
+        return apply_to_image(transform, result.moving, here)
+
+    def beyond_affine() -> NDArray:
+        beyond = _beyond_affine(forward, result.affine)
+        return shown(nib.Nifti1Image(beyond.displacement, here.affine), fill=None)
+
+    # Most of it is the work of libraries that leave Python to others meanwhile.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        making = {
+            "fixed": pool.submit(lambda: shown(result.fixed)),
+            "moving": pool.submit(lambda: shown(moved_by(result.affine))),
+            "moved": pool.submit(lambda: shown(moved_by(forward))),
+            "displacement": pool.submit(beyond_affine),
+            # Beyond the affine part, too: a difference of size is no deformation.
+            "jacobian": pool.submit(lambda: shown(result.jacobian, fill=size) / size),
+        }
+    arrays = {name: made.result() for name, made in making.items()}
     spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
     labels = {"fixed_labels": "fixed", "moving_labels": "before", "moved_labels": "moved"}
     return ReportContent(

@@ -46,9 +46,18 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
                 f"shape {data.shape}; give an image of the brain."
             )
         check_affine(image.affine, str(path))
-        return _with_default_axes(path, image, data)
+        return _with_default_axes(path, _in_memory(image, data), data)
     data, affine, _ = read_volume(path, "vol")
     return nib.Nifti1Image(_for_nifti(data), affine)
+
+
+def _in_memory(
+    image: nib.spatialimages.SpatialImage, data: np.ndarray
+) -> nib.spatialimages.SpatialImage:
+    """The same image with the values read, where they are what is stored: else it is read again."""
+    if data.dtype != image.get_data_dtype() or not data.dtype.isnative:
+        return image
+    return type(image)(data, image.affine, image.header)
 
 
 def _with_default_axes(

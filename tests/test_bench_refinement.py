@@ -149,5 +149,5 @@ def test_table():
         "folding": [0.0, 0.001, 0.002],
     }
     text = markdown({"provenance": record, "load": 0.1, "measured": {"this": of}})
-    assert "| this | 3 + 1 | 0.7000 | 0.1000 | 3.0 | 4.0 |" in text
+    assert "| this | 3 + 1 | 0.7000 | 0.1000 | 4.0 |" in text
     assert "3 validation pairs of lpba40 (a → b, b → a, a → c)" in text

@@ -154,22 +154,20 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"Refinement from `{config['weights']}` on {len(config['pairs'])} validation pairs of "
         f"{record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, CPU "
         f"only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the mean "
-        "over labels and pairs, as in the tables; steps are those of the last pair; seconds are "
-        "medians over the pairs after the first, in which a setting is compiled. Load average "
-        f"before: {results['load']:.1f}.",
+        "over labels and pairs, as in the tables; steps are those of the last pair; CPU seconds, of "
+        "all cores, are medians over the pairs after the first, in which a setting is compiled. "
+        f"Load average before: {results['load']:.1f}.",
         "",
-        "| settings | steps | Dice | folding, % | seconds | CPU seconds of all cores |",
-        "|---|---|---:|---:|---:|---:|",
+        "| settings | steps | Dice | folding, % | CPU seconds |",
+        "|---|---|---:|---:|---:|",
     ]
     for name, of in results["measured"].items():
-        wall, cpu = (statistics.median(of[kind][1:] or of[kind]) for kind in ("wall", "cpu"))
         cells = [
             name,
             " + ".join(map(str, of["steps"][-1])) or "none",
             f"{statistics.mean(of['dice']):.4f}",
             f"{100 * statistics.mean(of['folding']):.4f}",
-            f"{wall:.1f}",
-            f"{cpu:.1f}",
+            f"{statistics.median(of['cpu'][1:] or of['cpu']):.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -154,8 +154,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"Refinement from `{config['weights']}` on {len(config['pairs'])} validation pairs of "
         f"{record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, CPU "
         f"only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the mean "
-        "over labels and pairs, as in the tables; steps are those of the last pair; CPU seconds, of "
-        "all cores, are medians over the pairs after the first, in which a setting is compiled. "
+        "over labels and pairs, as in the tables; steps are those of the last pair; CPU seconds of "
+        "all cores are medians over the pairs after the first, in which a setting is compiled. "
         f"Load average before: {results['load']:.1f}.",
         "",
         "| settings | steps | Dice | folding, % | CPU seconds |",

@@ -1,4 +1,9 @@
 import os
+import platform
+import subprocess
+import sys
+
+import pytest
 
 from pmrnet.process_memory import peak_memory_gib
 
@@ -10,3 +15,20 @@ def test_peak_memory_grows_with_what_is_held():
     assert before > 0
     del held
     assert peak_memory_gib() >= 0.29  # a peak does not go down
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be asked")
+def test_what_is_freed_between_kept_blocks_goes_back():
+    code = """
+import psutil
+from pmrnet.process_memory import give_back_memory
+resident = psutil.Process().memory_info
+blocks = [bytearray(60_000) for _ in range(5000)]  # 300 MB, each too small to be mapped alone
+kept = blocks[::100]
+del blocks
+before = resident().rss
+give_back_memory()
+print(before - resident().rss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 100e6

@@ -17,6 +17,7 @@ from pmrnet.brain_files import BrainFiles, align_files
 from pmrnet.brain_image import read_brain
 from pmrnet.errors import InputError
 from pmrnet.pairs_csv import Pair
+from pmrnet.process_memory import give_back_memory
 from pmrnet.registration import register_aligned
 from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
 
@@ -95,6 +96,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             overwrite=True,
             inputs=job.identity,
         )
+        give_back_memory()
         return time.perf_counter() - started
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pmrnet.bench import refinement
 from pmrnet.bench.refinement import main, markdown
-from pmrnet.bench.refinement_trial import measure, read_list
+from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.dataset import Dataset
 from pmrnet.refine import Refinement
 
@@ -60,7 +60,7 @@ def test_without_steps_there_are_no_levels():
 
 
 def test_the_projects_own_list_is_read():
-    settings = read_list(ROOT / refinement.FOLDER / "refinement.yaml")
+    settings = read_list(ROOT / EXAMPLE)
     assert settings["default"] == Refinement()
     assert not any(settings["network alone"].steps)
     assert len(set(settings.values())) == len(settings) > 5

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pmrnet.bench.mean_dice import mean_dice
-from pmrnet.bench.refinement_trial import measure, read_list
+from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.bench.report import store
 from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", default="lpba40", help="name, or YAML file")
     parser.add_argument("--weights", default="lpba40-general", help="shipped name or JSON file")
     parser.add_argument("--pairs", type=int, default=5, help="number of validation pairs (5)")
-    parser.add_argument("--settings", type=Path, default=FOLDER / f"{_NAME}.yaml")
+    parser.add_argument("--settings", type=Path, default=Path(EXAMPLE))
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the results")
     parser.add_argument("--resume", action="store_true", help="keep what is measured already")
     options = parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from pmrnet.yaml_file import Checker, load_yaml
 if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
 
-EXAMPLE = "experiments/bench/refinement.yaml"
+EXAMPLE = "experiments/bench/settings/refinement.yaml"
 
 
 def read_list(path: Path) -> dict[str, Refinement]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pmrnet.data.extent import extent
 from pmrnet.errors import InputError
 
 
@@ -160,7 +161,7 @@ def _look_up(
             )
     if not labels.any():
         return moved
-    first, last = _extent(labels != 0)
+    first, last = extent(labels)
     # Only fixed voxels that can reach the box of the moving labels are worth computing. The way
     # back from that box: q' = inv(from_grid) r, q = q' - u(q), p = inv(to_grid) q.
     low, high = _box(np.linalg.inv(from_grid), first - 0.5, last + 0.5)
@@ -202,14 +203,6 @@ def _look_up(
         index = index * np.int32(padded.shape[row]) + coordinate.astype(np.int32)
     moved[tuple(map(slice, start, stop))] = padded.ravel()[index]
     return moved
-
-
-def _extent(mask: NDArray) -> tuple[NDArray, NDArray]:
-    """First and last index along every axis at which a mask that is not empty is true."""
-    columns = mask.any(axis=2)
-    lines = (columns.any(axis=1), columns.any(axis=0), mask.any(axis=(0, 1)))
-    at = [np.flatnonzero(line)[[0, -1]] for line in lines]
-    return tuple(np.transpose(at))
 
 
 def _box(matrix: NDArray, low: NDArray, high: NDArray) -> tuple[NDArray, NDArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pmrnet.data.extent import extent
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
@@ -30,13 +31,11 @@ def cut_to_brain(volume: Volume, margin: float = 24.0) -> Volume:
     InputError
         If there are only zeros.
     """
-    used = [np.flatnonzero(volume.data.any(axis=tuple({0, 1, 2} - {a}))) for a in range(3)]
-    if not used[0].size:
+    ends = extent(volume.data)
+    if ends is None:
         raise InputError("expected a brain, found only zeros; check the image and its mask.")
     room = np.ceil(margin / volume.spacing).astype(int)
-    box = tuple(
-        slice(max(0, at[0] - more), at[-1] + more + 1) for at, more in zip(used, room, strict=True)
-    )
+    box = tuple(map(slice, np.maximum(0, ends[0] - room), ends[1] + room + 1))
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [part.start for part in box]
     return Volume(volume.data[box], affine, volume.assumed)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pmrnet.data.extent import extent
 from pmrnet.data.placement import check_affine
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
@@ -77,9 +78,9 @@ def display_grid(
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if voxel is None:
         voxel = float(np.clip(spacing.min(), FINEST, COARSEST))
-    used = [np.flatnonzero(data.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    first, last = extent(data)
     # Corners of the voxels, not their middles.
-    ends = [(at[0] - 0.5, at[-1] + 0.5) for at in used]
+    ends = zip(first - 0.5, last + 0.5, strict=True)
     corners = nib.affines.apply_affine(affine, list(product(*ends)))
     low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
     voxel = max(voxel, float((high - low).max()) / limit)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pmrnet.data.extent import extent
 from pmrnet.errors import InputError
 from pmrnet.transforms.labels import image_name, image_values
 from pmrnet.transforms.sampled_voxels import sampled_voxels
@@ -141,22 +142,20 @@ class _Content:
     @classmethod
     def of(cls, volumes: NDArray) -> _Content:
         filled = np.ascontiguousarray(volumes.any(axis=3))
-        used = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-        if not used[0].size:
-            return cls((0, 0, 0), (-3, -3, -3), filled)  # near no point
+        first, last = extent(filled) or ((0, 0, 0), (-3, -3, -3))  # else near no point
         for axis in range(3):
             lower = tuple(slice(None, -1 if a == axis else None) for a in range(3))
             upper = tuple(slice(1 if a == axis else None, None) for a in range(3))
-            filled[lower] |= filled[upper].copy()
-        return cls(tuple(at[0] for at in used), tuple(at[-1] for at in used), filled)
+            filled[lower] |= filled[upper]
+        return cls(tuple(first), tuple(last), filled)
 
     def box(self, at: NDArray) -> tuple[slice, slice, slice] | None:
         """Box of the points (3, *grid) in reach of the content's own box."""
         near = np.ones(at.shape[1:], bool)
         for along, first, last in zip(at, self.first, self.last, strict=True):
             near &= (along > first - 1) & (along < last + 1)
-        used = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-        return tuple(slice(u[0], u[-1] + 1) for u in used) if used[0].size else None
+        ends = extent(near)
+        return None if ends is None else tuple(map(slice, ends[0], ends[1] + 1))
 
     def reaches(self, at: NDArray) -> NDArray[np.bool_]:
         """Whether content contributes to the values at points (3, *grid)."""

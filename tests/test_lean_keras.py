@@ -26,6 +26,11 @@ def test_a_claimed_process_does_not_load_them_and_can_all_the_same():
     assert found == ["keras", "1", "rows"]
 
 
+def test_a_command_loads_its_network_without_them():
+    load = "from pmrnet.registration_method import load_method; load_method('lpba40-pmrnet')"
+    assert in_a_process(*IMPORT, "claim_process()", load, LOADED) == ["keras"]
+
+
 def test_another_process_has_them():
     # scikit-learn and pandas come with nilearn.
     assert {"sklearn", "pandas"} <= set(in_a_process(*IMPORT, "import_keras()", LOADED))

@@ -76,6 +76,20 @@ class TestInAGraph:
         tensors = (np.zeros((1, 2, 3, 4, 50)), np.zeros((4, 4)))
         assert backend._voxels(tensors, {"radius": 3}) == 24
         assert backend._voxels(tensors, {"shape": (5, 6, 7)}) == 210
+        assert backend._voxels((tensors, np.float32(1)), {}) == 24
+
+    def test_small_grids_do_without_xla(self, monkeypatch):
+        import tensorflow as tf
+
+        @island
+        def by_numpy(x):  # which XLA cannot compile
+            return tf.numpy_function(np.negative, [x], tf.float32)
+
+        x = np.ones((1, 2, 3, 1), np.float32)
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            by_numpy(x)
+        monkeypatch.setattr(backend, "SMALL", 6)
+        np.testing.assert_array_equal(by_numpy(x), -x)
 
     def test_number_of_images_may_be_unknown(self, rng, smooth_field):
         import tensorflow as tf

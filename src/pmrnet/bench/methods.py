@@ -20,6 +20,7 @@ from typing import Any
 
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.report import store
+from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.provenance import collect
@@ -74,13 +75,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
-    listed = data.protocol.pairs("test")
-    if not 0 < pairs <= len(listed):
-        raise InputError(
-            f"--pairs: expected 1 to {len(listed)} test pairs of {dataset}, found {pairs}; give "
-            "another number."
-        )
-    listed = listed[:pairs]
+    listed = pairs_of(data, "test", pairs)[:pairs]
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     runs = {name: method_run(data, name, subjects, {}) for name in methods}
     still = [name for name, ready in runs.items() if ready.displacement is None]

@@ -24,6 +24,7 @@ from rich.progress import track
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.bench.report import store
+from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
 from pmrnet.provenance import collect
@@ -85,7 +86,7 @@ def run(
     output
         Folder of the two files.
     resume
-        Keep the measurements of the same settings, pairs and weights that are there.
+        Keep the measurements of the same settings, pairs, weights and commit that are there.
 
     Raises
     ------
@@ -97,13 +98,7 @@ def run(
     from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
-    listed = data.protocol.pairs("validation")
-    if not 0 < pairs <= len(listed):
-        raise InputError(
-            f"--pairs: expected 1 to {len(listed)} validation pairs of {dataset}, found {pairs}; "
-            "give another number."
-        )
-    listed = spread(listed, pairs)
+    listed = spread(pairs_of(data, "validation", pairs), pairs)
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     model = load_field_model(weights)
     sha256 = model.description["sha256"]
@@ -129,13 +124,19 @@ def _kept(path: Path, provenance: Mapping[str, Any], settings: Mapping[str, Any]
     if not path.is_file():
         return {}
     stored = json.loads(path.read_text())
+    # As the file has them: tuples are lists there.
+    provenance, wanted = json.loads(
+        json.dumps([provenance, {name: asdict(one) for name, one in settings.items()}])
+    )
+    before = stored["provenance"]
     same = ("config", "data", "weights_sha256", "machine")
-    if any(stored["provenance"][key] != json.loads(json.dumps(provenance[key])) for key in same):
+    # What is measured has one commit; whether the tree is clean changes with the file itself.
+    if any(before[key] != provenance[key] for key in same) or (
+        before["git"]["commit"] != provenance["git"]["commit"]
+    ):
         return {}
     return {
-        name: of
-        for name, of in stored["measured"].items()
-        if name in settings and of["settings"] == json.loads(json.dumps(asdict(settings[name])))
+        name: of for name, of in stored["measured"].items() if of["settings"] == wanted.get(name)
     }
 
 

@@ -137,7 +137,7 @@ def _align(
 ) -> sitk.AffineTransform:
     """Run the pyramid; the transform takes LPS points of the moving space to the fixed one."""
     finest = settings.levels[-1] if quick else None
-    # In voxels. With a tenth of 1 / 4000 brains lie 0.01 to 0.1 mm elsewhere, and so with 1 / 1000.
+    # In voxels of the level.
     smallest = 1 / (1000 if quick else 4000)
     # ITK's own "fixed" image is where the metric samples: that is our moving image.
     reference = ImagePyramid(moving, finest)

@@ -59,7 +59,7 @@ def _tensorflow_island(function: Callable) -> Callable:
 
 def _voxels(tensors: tuple, static: dict) -> int:
     """Of the largest grid; the tensors' last axis is that of channels."""
-    grids = [tensor.shape[:-1] for tensor in tensors]
+    grids = [tensor.shape[:-1] for tensor in keras.tree.flatten(tensors)]
     grids += [value for value in static.values() if isinstance(value, tuple)]
     return max(map(math.prod, grids), default=0)
 

@@ -275,6 +275,34 @@ def test_labels_are_looked_at_before_the_work(files, tmp_path, capsys, monkeypat
     assert "mistyped.nii.gz: expected an image file, found none" in capsys.readouterr().err
 
 
+def test_labels_on_another_grid_are_refused_before_the_work(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(registration, "read_brain", lambda *_, **__: 1 / 0)
+    arguments = ["register", str(files / "moving.nii.gz"), str(files / "fixed.nii.gz")]
+    arguments += [
+        "-o",
+        str(tmp_path / "out"),
+        "--fixed-labels",
+        str(files / "moving_labels.nii.gz"),
+    ]
+    assert main(arguments) == 2
+    assert "expected labels on the grid of the fixed image" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_in_memory_are_read_as_those_of_a_file(files, tmp_path):
+    image, brain = nib.load(files / "moving_labels.nii.gz"), load_image(files / "moving.nii.gz")
+    stored = read_labels(files / "moving_labels.nii.gz", "moving", brain)
+    again = read_labels(stored, "moving", brain)
+    np.testing.assert_array_equal(again.dataobj, np.asarray(image.dataobj))
+    assert again.get_data_dtype() == stored.get_data_dtype() == image.get_data_dtype()
+    halves = nib.Nifti1Image(np.asarray(image.dataobj) / np.float32(2), image.affine)
+    with pytest.raises(InputError, match="labels of the moving image: expected integer labels"):
+        read_labels(halves, "moving", brain)
+    pair = nib.Nifti1Image(np.stack([np.asarray(image.dataobj)] * 2, axis=-1), image.affine)
+    with pytest.raises(InputError, match="expected a 3-D label map"):
+        read_labels(pair, "moving", brain)
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint16, np.int32])
 def test_large_labels_keep_their_numbers(files, tmp_path, kind):
     image = nib.load(files / "moving_labels.nii.gz")

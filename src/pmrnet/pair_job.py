@@ -19,6 +19,7 @@ from pmrnet.errors import InputError
 from pmrnet.pairs_csv import Pair
 from pmrnet.process_memory import give_back_memory
 from pmrnet.registration import register_aligned
+from pmrnet.registration_labels import read_labels
 from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
         with ThreadPoolExecutor(max_workers=2) as pool:
             moving, fixed = pool.map(align, (job.moving, job.fixed))
         seconds = {"affine": time.perf_counter() - started}
+        # Before the work, not after it.
+        labels = {
+            "moving_labels": read_labels(job.pair.moving_labels, "moving", moving.brain),
+            "fixed_labels": read_labels(job.pair.fixed_labels, "fixed", fixed.brain),
+        }
         model = _model(job.weights, job.identity["weights_sha256"])
         temperature = job.identity["temperature"]
         register_aligned(moving, fixed, model, job.refine, seconds, temperature).save(
@@ -90,8 +96,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             format=job.identity["format"],
             uncertainty=job.identity["uncertainty"],
             report=job.identity["report"],
-            moving_labels=job.pair.moving_labels,
-            fixed_labels=job.pair.fixed_labels,
+            **labels,
             # Whether that is allowed was looked at before the work.
             overwrite=True,
             inputs=job.identity,

@@ -15,7 +15,7 @@ from pmrnet.files import atomic_write_text
 from pmrnet.image_files import write_image
 from pmrnet.image_record import describe_image, mask_name
 from pmrnet.provenance import collect
-from pmrnet.registration_labels import dice_of, move_labels, read_labels
+from pmrnet.registration_labels import Labels, dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import measure, write_report
 from pmrnet.result_folder import RECORD, REPORT, new_results
@@ -40,8 +40,8 @@ def save(
     folder: Path,
     *,
     format: str = "itk",
-    moving_labels: Path | None = None,
-    fixed_labels: Path | None = None,
+    moving_labels: Labels | None = None,
+    fixed_labels: Labels | None = None,
     uncertainty: bool = True,
     report: bool = True,
     overwrite: bool = False,
@@ -61,8 +61,8 @@ def save(
     format
         Of the transforms: see `pmrnet.transforms.FORMATS`. ITK's is read by ANTs and 3D Slicer.
     moving_labels, fixed_labels
-        Label maps on the grids of the images: moved by nearest neighbour, and, if there are both,
-        compared before and after.
+        Label maps on the grids of the images, files or nibabel images: moved by nearest neighbour,
+        and, if there are both, compared before and after.
     uncertainty, report
         Whether to make these two, which take some seconds.
     overwrite
@@ -78,7 +78,8 @@ def save(
     Raises
     ------
     InputError
-        If the folder holds results already and `overwrite` is false, or cannot be written to.
+        If the folder holds results already and `overwrite` is false, or cannot be written to, or
+        labels are none or on another grid.
     """
     if format not in _ENDINGS:
         raise InputError(
@@ -87,8 +88,8 @@ def save(
     dense, affine = _ENDINGS[format]
     fixed, moving = registration.fixed, registration.moving
     labels = {
-        role: read_labels(path, role, aligned.brain)
-        for role, path, aligned in (
+        role: read_labels(given, role, aligned.brain)
+        for role, given, aligned in (
             ("moving", moving_labels, moving),
             ("fixed", fixed_labels, fixed),
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 
-from pmrnet.data.volume import Volume, load_labels
+from pmrnet.data.volume import Volume, label_volume, load_labels
 from pmrnet.errors import InputError
 from pmrnet.image_files import open_image
 from pmrnet.label_warp import compact_labels
 from pmrnet.metrics import dice_per_label
 from pmrnet.transforms import apply_to_image
+from pmrnet.transforms.labels import image_name, image_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,19 +22,21 @@ if TYPE_CHECKING:
     from pmrnet.transforms import Transform
     from pmrnet.transforms.transform import Grid
 
+Labels = str | PathLike | nib.spatialimages.SpatialImage
 
-def read_labels(path: Path | None, role: str, brain: Volume) -> nib.Nifti1Image | None:
+
+def read_labels(given: Labels | None, role: str, grid: Grid) -> nib.Nifti1Image | None:
     """Read the label map of an image; None of None.
 
-    Its type is the file's, or the smallest integer type that holds it where that is none.
+    Its type is the given one's, or the smallest integer type that holds it where that is none.
 
     Parameters
     ----------
-    path
-        Label map on the grid of the image.
+    given
+        Label map on the grid of the image: a file, or a nibabel image such as this function made.
     role
         ``moving`` or ``fixed``, for messages.
-    brain
+    grid
         The image.
 
     Raises
@@ -41,15 +44,15 @@ def read_labels(path: Path | None, role: str, brain: Volume) -> nib.Nifti1Image 
     InputError
         If it is no label map, or on another grid.
     """
-    if path is None:
+    if given is None:
         return None
-    volume = load_labels(path)
-    if volume.shape != brain.shape or not np.allclose(volume.affine, brain.affine, atol=1e-3):
+    name, volume, stored = _read(given, role)
+    shape = tuple(grid.shape[:3])
+    if volume.shape != shape or not np.allclose(volume.affine, grid.affine, atol=1e-3):
         raise InputError(
-            f"{path}: expected labels on the grid of the {role} image, {brain.shape}, found "
+            f"{name}: expected labels on the grid of the {role} image, {shape}, found "
             f"{volume.shape} or another affine; resample them to it."
         )
-    stored = open_image(path).get_data_dtype()
     kept = stored.kind in "iu" and volume.data.max() <= np.iinfo(stored).max
     # 64 bits are refused by nibabel if they are not asked for, and by others anyway.
     if kept and stored.itemsize <= 4:
@@ -57,7 +60,23 @@ def read_labels(path: Path | None, role: str, brain: Volume) -> nib.Nifti1Image 
     else:
         data = compact_labels(volume.data)
         data = volume.data if data.dtype.itemsize > 4 else data
-    return nib.Nifti1Image(data, brain.affine)
+    return nib.Nifti1Image(data, grid.affine)
+
+
+def _read(given: Labels, role: str) -> tuple[str, Volume, np.dtype]:
+    """Name for messages, labels, and the type that they are stored in."""
+    if not isinstance(given, nib.spatialimages.SpatialImage):
+        return str(given), load_labels(given), open_image(given).get_data_dtype()
+    name = image_name(given, f"labels of the {role} image")
+    data = image_values(given)
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim != 3 or data.dtype.kind not in "biuf" or not data.size:
+        raise InputError(
+            f"{name}: expected a 3-D label map, found the shape {data.shape}, type {data.dtype}; "
+            "extract a single volume."
+        )
+    return name, label_volume(data, given.affine, name), given.get_data_dtype()
 
 
 def move_labels(

@@ -99,8 +99,8 @@ def _add(
 
 
 def _register(options: argparse.Namespace) -> None:
-    from pmrnet.data.volume import load_labels
     from pmrnet.registration import DEFAULT_WEIGHTS, register
+    from pmrnet.registration_labels import read_labels
     from pmrnet.registration_report import assumptions
     from pmrnet.result_folder import check_folder
     from pmrnet.weights.temperature import parse_temperature
@@ -108,9 +108,13 @@ def _register(options: argparse.Namespace) -> None:
     temperature = parse_temperature(options.temperature)
     # Before the work, not after it.
     check_folder(options.out, options.overwrite)
-    for labels in (options.moving_labels, options.fixed_labels):
-        if labels is not None:
-            load_labels(labels)
+    labels = {
+        role: None if given is None else read_labels(given, role, _load(image))
+        for role, given, image in (
+            ("moving", options.moving_labels, options.moving),
+            ("fixed", options.fixed_labels, options.fixed),
+        )
+    }
     refinement = None
     if options.refine is not None:
         from pmrnet.refine import Refinement
@@ -131,8 +135,8 @@ def _register(options: argparse.Namespace) -> None:
     out = registration.save(
         options.out,
         format=options.format,
-        moving_labels=options.moving_labels,
-        fixed_labels=options.fixed_labels,
+        moving_labels=labels["moving"],
+        fixed_labels=labels["fixed"],
         report=not options.no_report,
         uncertainty=not options.no_uncertainty,
         overwrite=options.overwrite,

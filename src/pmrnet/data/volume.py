@@ -116,22 +116,51 @@ def load_labels(path: str | Path) -> Volume:
         As `load_image`, or if a value is not an integer from 0 to 2147483647, or all are 0.
     """
     data, affine, assumed = read_volume(path, "seg")
+    return label_volume(data, affine, str(path), assumed)
+
+
+def label_volume(
+    data: np.ndarray, affine: np.ndarray, name: str, assumed: str | None = None
+) -> Volume:
+    """Label map of an array.
+
+    Parameters
+    ----------
+    data
+        (X, Y, Z), real numbers.
+    affine
+        4x4, voxel to RAS mm.
+    name
+        What it is, for messages.
+    assumed
+        See `Volume`.
+
+    Returns
+    -------
+    Volume
+        Data of type int32; 0 is background.
+
+    Raises
+    ------
+    InputError
+        If a value is not an integer from 0 to 2147483647, or all are 0.
+    """
     if data.dtype.kind == "f" and (data != np.rint(data)).any():
         bad = data[data != np.rint(data)].flat[0]
         raise InputError(
-            f"{path}: expected integer labels, found the value {bad:g}; give the label map, "
+            f"{name}: expected integer labels, found the value {bad:g}; give the label map, "
             "resampled by nearest neighbour."
         )
     for bad in (data.min(), data.max()):
         if not 0 <= bad <= _LARGEST_LABEL:
             raise InputError(
-                f"{path}: expected labels from 0 to {_LARGEST_LABEL}, found {bad:.12g}; renumber "
+                f"{name}: expected labels from 0 to {_LARGEST_LABEL}, found {bad:.12g}; renumber "
                 "them, or check that it is a label map."
             )
     labels = np.ascontiguousarray(data, dtype=np.int32)
     if not labels.any():
         raise InputError(
-            f"{path}: expected a label map, found no label other than 0; "
+            f"{name}: expected a label map, found no label other than 0; "
             "check that it is the right file."
         )
     return Volume(labels, affine, assumed)

@@ -18,7 +18,7 @@ from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.posterior_programs import PosteriorPrograms
-from pmrnet.posterior_spread import PosteriorSpread
+from pmrnet.posterior_spread import DRAWS, PosteriorSpread
 from pmrnet.weights import load_network
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class NetworkField:
 
     def standard_deviation(
         self,
-        samples: int = 12,
+        samples: int = DRAWS,
         seed: int = 0,
         temperature: float = 1.0,
         to_mm: NDArray | None = None,

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pmrnet.data.extent import extent
 from pmrnet.report.content import ReportContent
 
 SLICES = 24
@@ -125,10 +126,7 @@ def choose_planes(content: ReportContent, mirrored: bool = False) -> tuple[Plane
         Whether left is to be on the right, as radiologists look at it.
     """
     shown = content.brain | (np.asarray(content.moving) != 0) | (np.asarray(content.moved) != 0)
-    ends = []
-    for axis in range(3):
-        used = np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis})))
-        ends.append((int(used[0]), int(used[-1]) + 1))
+    ends = [(int(first), int(last) + 1) for first, last in zip(*extent(shown), strict=True)]
     box = tuple(
         slice(max(0, first - _MARGIN), min(size, end + _MARGIN))
         for (first, end), size in zip(ends, shown.shape, strict=True)

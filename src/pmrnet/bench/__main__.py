@@ -69,7 +69,7 @@ def run(shapes: Sequence[tuple[int, ...]], rounds: int, output: Path, tasks: Seq
     measurements = [measure(shape, rounds, _say, tasks) for shape in shapes]
     load["after"] = os.getloadavg()[0]
     results = {"provenance": provenance, "load": load, "measurements": measurements}
-    store(output, "results", results, markdown)
+    print(store(output, "results", results, markdown))
 
 
 def _voxelmorph_versions() -> dict[str, str]:

@@ -94,7 +94,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     measured = measure(functions, [[subjects[name] for name in pair] for pair in listed], dice)
     load["after"] = os.getloadavg()[0]
     results = {"provenance": provenance, "load": load, "measured": measured}
-    store(output, "methods", results, markdown)
+    print(store(output, "methods", results, markdown))
 
 
 def measure(

@@ -117,6 +117,7 @@ def run(
             shown = track(pairs_of_subjects, name, console=console)
             results["measured"][name] = measure(model, chosen, shown, dice)
             store(output, _NAME, results, markdown)
+    print(markdown(results))
 
 
 def _kept(path: Path, provenance: Mapping[str, Any], settings: Mapping[str, Any]) -> dict:

@@ -85,7 +85,7 @@ def run(brains: Sequence[Path], output: Path) -> None:
     load["after"] = os.getloadavg()[0]
     provenance = collect({}, {"images": images}, seed=None, steps=None, weights_sha256=None)
     results = {"provenance": provenance, "load": load, "cold": cold, "batch": batch}
-    store(output, "registration", results, markdown)
+    print(store(output, "registration", results, markdown))
 
 
 def timed(command: Sequence[str]) -> dict[str, float]:

@@ -27,8 +27,8 @@ TASK_NAMES = {
 
 def store(
     output: Path, name: str, results: Mapping[str, Any], table: Callable[[Mapping[str, Any]], str]
-) -> None:
-    """Write results as `<name>.json` and their table as `<name>.md`, and print that.
+) -> str:
+    """Write results as `<name>.json` and their table as `<name>.md`; returns the table.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def store(
     atomic_write_text(output / f"{name}.json", json.dumps(results, indent=1) + "\n")
     text = table(results)
     atomic_write_text(output / f"{name}.md", text)
-    print(text)
+    return text
 
 
 def markdown(results: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ RECORD = {
     "machine": {"cores": 2, "cpu": "A CPU"},
     "created": "2026-01-02T03:04:05",
     "git": {"commit": "0123456789ab"},
-    "config": {"pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
+    "config": {"split": "validation", "pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
     "data": {"dataset": "lpba40"},
 }
 
@@ -61,7 +61,7 @@ def test_table():
     assert "| PMR-Net | 2.00 (1.0x) | 2.00 (1.0x) | 0.700 |" in text
     # Medians of the ratios 10, 5 and 2.5 of a pair each, not the ratio of medians.
     assert "| ANTs SyN | 10.00 (5.0x) | 30.00 (15.0x) | 0.100 |" in text
-    assert "3 test pairs of lpba40" in text
+    assert "3 validation pairs of lpba40" in text
     assert "0.1, 1.9" in text
 
 
@@ -69,6 +69,7 @@ def test_table():
     ("arguments", "sentence"),
     [
         (["--pairs", "0"], "--pairs: expected 1 to 90 test pairs of lpba40, found 0"),
+        (["--split", "validation", "--pairs", "21"], "1 to 20 validation pairs of lpba40"),
         (["--pairs", "91"], "found 91; give another number."),
         (["--methods", "pmrnet", "affine"], "found affine; leave them out."),
     ],

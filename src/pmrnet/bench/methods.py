@@ -2,9 +2,9 @@
 
     python -m pmrnet.bench.methods --dataset lpba40 --methods pmrnet pmrnet-refined syn --pairs 3
 
-Every method registers the first test pairs of the data set, as `pmrnet evaluate` does it, one pair
-after the other and all methods in each pair, so that a machine that drifts does so for all of them.
-What they found is scored as there, too, by the Dice of all labels.
+Every method registers the first pairs of a split, the test's unless another is named, as `pmrnet
+evaluate` does it, one pair after the other and all methods in each pair, so that a machine that
+drifts does so for all of them. What they found is scored as there, too, by the Dice of all labels.
 """
 
 from __future__ import annotations
@@ -32,38 +32,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m pmrnet.bench.methods",
-        description="Time whole methods on test pairs of a data set, in turns.",
+        description="Time whole methods on pairs of a data set, in turns.",
     )
     parser.add_argument("--dataset", default="lpba40", help="name, or YAML file")
     parser.add_argument(
         "--methods", nargs="+", default=METHODS, help=f"the first is 1x ({' '.join(METHODS)})"
     )
-    parser.add_argument("--pairs", type=int, default=3, help="number of test pairs (3)")
+    parser.add_argument("--pairs", type=int, default=3, help="number of pairs (3)")
+    parser.add_argument("--split", default="test", choices=("test", "validation"))
     parser.add_argument(
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
     try:
-        run(options.dataset, options.methods, options.pairs, options.output)
+        run(options.dataset, options.methods, options.pairs, options.output, options.split)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
+def run(
+    dataset: str, methods: Sequence[str], pairs: int, output: Path, split: str = "test"
+) -> None:
     """Time the methods and write `methods.json` and `methods.md`.
 
     Parameters
     ----------
     dataset
-        Name or YAML file; its test subjects must be prepared.
+        Name or YAML file; the split's subjects must be prepared.
     methods
         Names, as for `pmrnet evaluate`.
     pairs
-        How many test pairs.
+        How many pairs.
     output
         Folder of the two files.
+    split
+        ``test`` or ``validation``.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
     from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
-    listed = pairs_of(data, "test", pairs)[:pairs]
+    listed = pairs_of(data, split, pairs)[:pairs]
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     runs = {name: method_run(data, name, subjects, {}) for name in methods}
     still = [name for name, ready in runs.items() if ready.displacement is None]
@@ -84,7 +89,8 @@ def run(dataset: str, methods: Sequence[str], pairs: int, output: Path) -> None:
             f"--methods: expected methods that compute a deformation, found {', '.join(still)}; "
             "leave them out."
         )
-    config = {"methods": list(methods), "pairs": [list(pair) for pair in listed]}
+    listing = [list(pair) for pair in listed]
+    config = {"methods": list(methods), "split": split, "pairs": listing}
     weights = {name: ready.provenance["weights_sha256"] for name, ready in runs.items()}
     identity = {**data_identity(data, subjects), "weights_sha256": weights}
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
@@ -142,12 +148,13 @@ def markdown(results: Mapping[str, Any]) -> str:
     """
     record, measured = results["provenance"], results["measured"]
     machine, load = record["machine"], results["load"]
+    config, dataset = record["config"], record["data"]["dataset"]
     first = next(iter(measured))
     lines = [
         f"Measured on {machine['cores']} cores of {machine['cpu']}, CPU only, "
         f"{record['created'][:10]}, commit {record['git']['commit'][:9]}: "
-        f"{len(record['config']['pairs'])} test pairs of {record['data']['dataset']}, methods in "
-        f"turns; medians over pairs, and in brackets the median ratio to {method_of(first).title}. "
+        f"{len(config['pairs'])} {config['split']} pairs of {dataset}, methods in turns; medians "
+        f"over pairs, and in brackets the median ratio to {method_of(first).title}. "
         "From prepared volumes to the displacement at 1 mm; affine alignment, labels and files "
         "are not in it, nor is compilation. Dice is the mean over labels and pairs. Load average "
         "of the machine before and after: "

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
+from pmrnet.data.reading import without_trailing_axes
 from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
 from pmrnet.data.volume import Volume, load_image
 from pmrnet.data.whole_head import STRIPPERS, is_whole_head, refuse_whole_head
@@ -107,9 +108,7 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
                 f"{role}: expected a path, a nibabel image or a pair (array, 4x4 affine), found "
                 f"{type(given).__name__}; give one of these."
             ) from error
-    data = np.asarray(data)
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
+    data = without_trailing_axes(np.asarray(data))
     if data.ndim != 3 or data.dtype.kind not in "biuf" or min(data.shape) < 2:
         raise InputError(
             f"{role}: expected a 3-D image of real numbers, found the shape {data.shape}, type "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
+from pmrnet.data.reading import without_trailing_axes
 from pmrnet.data.volume import Volume, label_volume, load_labels
 from pmrnet.errors import InputError
 from pmrnet.image_files import open_image
@@ -68,9 +69,7 @@ def _read(given: Labels, role: str) -> tuple[str, Volume, np.dtype]:
     if not isinstance(given, nib.spatialimages.SpatialImage):
         return str(given), load_labels(given), open_image(given).get_data_dtype()
     name = image_name(given, f"labels of the {role} image")
-    data = image_values(given)
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
+    data = without_trailing_axes(image_values(given))
     if data.ndim != 3 or data.dtype.kind not in "biuf" or not data.size:
         raise InputError(
             f"{name}: expected a 3-D label map, found the shape {data.shape}, type {data.dtype}; "

@@ -136,6 +136,13 @@ def _read_npz(path: Path, key: str) -> Content:
     return Content(data, np.eye(4), assumed)
 
 
+def without_trailing_axes(data: np.ndarray) -> np.ndarray:
+    """Array without its singleton axes after the third: Analyze files come as (x, y, z, 1)."""
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    return data
+
+
 def _scalar_3d(path: Path, data: np.ndarray) -> np.ndarray:
     """Array without trailing singleton axes, if it holds one finite number per voxel."""
     if data.dtype.kind not in "biuf":
@@ -145,8 +152,7 @@ def _scalar_3d(path: Path, data: np.ndarray) -> np.ndarray:
             "scalar image."
         )
     found = data.shape
-    while data.ndim > 3 and data.shape[-1] == 1:  # Analyze files come as (x, y, z, 1)
-        data = data[..., 0]
+    data = without_trailing_axes(data)
     if data.ndim != 3 or min(data.shape) < 1:
         raise InputError(
             f"{path}: expected one 3-D image with voxels in it, found the shape {found}; "

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from pmrnet.cli import main
+from pmrnet.commands.registration import separate_refine
 
 
 def test_help_names_the_commands(capsys):
@@ -76,3 +77,32 @@ def test_the_terminals_command_says_all_and_ends_with_the_status(body, status, o
     assert done.returncode == status
     assert done.stdout == out
     assert error in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("--refine a.nii.gz b.nii.gz", "--refine= a.nii.gz b.nii.gz"),
+        ("--refine 001.nii.gz b.nii", "--refine= 001.nii.gz b.nii"),
+        ("--refine -o out", "--refine= -o out"),
+        ("a b --refine", "a b --refine="),
+        ("--refine 20s a b", "--refine 20s a b"),
+        ("--refine 100 a b", "--refine 100 a b"),
+        ("--refine 2.5min a", "--refine 2.5min a"),
+        ("--refine=30 a b", "--refine=30 a b"),
+    ],
+)
+def test_refine_takes_a_budget_and_no_image(given, expected):
+    assert separate_refine(given.split()) == expected.split()
+
+
+def test_refine_before_the_images(tmp_path, capsys):
+    assert main(["register", "-o", str(tmp_path / "out"), "--refine", "no.nii", "no.nii"]) == 2
+    assert "no.nii" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_said(tmp_path, capsys):
+    name = tmp_path / ("x" * 300 + ".nii.gz")
+    command = ["jacobian", "--transform", str(name), "--reference", str(name), "-o"]
+    assert main([*command, str(tmp_path / "j.nii.gz")]) == 2
+    assert "File name too long" in capsys.readouterr().err

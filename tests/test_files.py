@@ -3,7 +3,8 @@ import stat
 
 import pytest
 
-from pmrnet.files import atomic_path, atomic_write_text
+from pmrnet.errors import InputError
+from pmrnet.files import atomic_path, atomic_write_text, check_new_file
 
 
 def test_text_is_written_and_replaced_with_unix_line_ends(tmp_path):
@@ -53,3 +54,14 @@ def test_others_may_read_the_file(tmp_path):
 def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
         pass
+
+
+def test_names_that_are_taken(tmp_path):
+    check_new_file(tmp_path / "new", overwrite=False)
+    (tmp_path / "old").write_text("x")
+    check_new_file(tmp_path / "old", overwrite=True)
+    with pytest.raises(InputError, match=r"old: expected a new file.*--overwrite"):
+        check_new_file(tmp_path / "old", overwrite=False)
+    for overwrite in (True, False):
+        with pytest.raises(InputError, match="found a folder"):
+            check_new_file(tmp_path, overwrite)

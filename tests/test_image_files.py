@@ -92,3 +92,20 @@ def test_a_file_that_may_not_be_read(tmp_path, labels, monkeypatch):
     monkeypatch.setattr(formats, "_check_content", refused)
     with pytest.raises(InputError, match=r"mine\.nii\.gz: expected a file that may be read"):
         open_image(tmp_path / "mine.nii.gz")
+
+
+def test_a_header_that_contradicts_itself_is_refused(tmp_path, rng):
+    image = nib.Nifti1Image(rng.random(SHAPE).astype(np.float32), AFFINE)
+    elsewhere = AFFINE.copy()
+    elsewhere[0, 3] += 30
+    image.set_qform(elsewhere, 1)
+    nib.save(image, tmp_path / "image.nii.gz")
+    with pytest.raises(InputError, match="expected qform and sform to agree"):
+        open_image(tmp_path / "image.nii.gz")
+
+
+def test_mgh_has_four_axes(tmp_path):
+    image = nib.Nifti1Image(np.zeros((*SHAPE, 1, 2), np.float32), AFFINE)
+    with pytest.raises(InputError, match=r"at most four axes.*\(7, 8, 9, 1, 2\)"):
+        write_image(tmp_path / "image.mgz", image)
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from fake_brains import template_brain, template_labels
 from pmrnet import network_field, registration
+from pmrnet.batch_table import BatchTable
 from pmrnet.cli import main
 from pmrnet.data.volume import load_image
 from pmrnet.errors import InputError
@@ -326,6 +327,34 @@ def test_an_orientation_that_is_assumed_is_said(files, known, tmp_path, capsys):
     assert f"warning: {sentence}" in capsys.readouterr().err
     record = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert record["warnings"][0].startswith(sentence)
+
+
+def test_brains_that_do_not_meet_leave_a_record_that_is_json(files, tmp_path, capsys):
+    image = nib.load(files / "moving.nii.gz")
+    affine = image.affine.copy()
+    affine[:3, 3] += 500
+    far = nib.Nifti1Image(np.asarray(image.dataobj), affine)
+    nib.save(far, tmp_path / "far.nii.gz")
+    out = tmp_path / "out"
+    command = ["register", str(tmp_path / "far.nii.gz"), str(files / "fixed.nii.gz"), "-o"]
+    assert main([*command, str(out), "--weights", "identity"]) == 0
+    text = (out / "metrics.json").read_text()
+    record = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert record["metrics"]["correlation_after"] is None
+    assert main(["report", str(out)]) == 0
+    table = BatchTable(tmp_path / "results.csv", ["far"])
+    table.done("far", out)
+    assert "correlation_after" not in table.rows["far"]
+    assert float(table.rows["far"]["displacement_max_mm"]) < 1e-6
+
+
+def test_an_image_that_cannot_be_aligned_is_named(files, known, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise InputError("Affine alignment: expected two overlapping brains.")
+
+    monkeypatch.setattr("pmrnet.aligned_brain.estimate_affine", refuse)
+    with pytest.raises(InputError, match=r"(fixed|moving)\.nii\.gz: Affine alignment: expected"):
+        registration.register(files / "moving.nii.gz", files / "fixed.nii.gz")
 
 
 def test_public_name():

@@ -92,7 +92,7 @@ def test_output_elsewhere(folder, tmp_path, capsys):
     output = tmp_path / "folder"
     output.mkdir()
     assert main(["report", str(folder / "itk"), "-o", str(output), "--overwrite"]) == 2
-    assert "expected a file's name for the report, found a folder" in capsys.readouterr().err
+    assert "expected the name of a file to write, found a folder" in capsys.readouterr().err
 
 
 def test_images_that_were_moved(folder, tmp_path, capsys):

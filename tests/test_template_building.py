@@ -269,6 +269,28 @@ def test_done_is_done_and_others_are_not_replaced_silently(brains, tmp_path, net
         build(brains, tmp_path / "new", count=2, iterations=0)
 
 
+def test_what_is_somebody_elses_stays(brains, tmp_path, network):
+    network(Shifting())
+    out = build(brains, tmp_path / "out", count=3, iterations=1)
+    mine = [out / "subjects" / "S2" / "labels.nii.gz", out / "subjects" / "raw" / "forward.nii.gz"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    build(brains, out, count=2, iterations=1, overwrite=True)
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+    assert sorted(p.name for p in (out / "subjects").iterdir()) == ["S0", "S1", "S2", "raw"]
+    assert sorted(p.name for p in (out / "subjects" / "S2").iterdir()) == ["labels.nii.gz"]
+
+
+@pytest.mark.parametrize("text", ['{"Name": "mine"}', "[1, 2]", "no JSON"])
+def test_a_file_that_is_called_as_a_record_is_none(brains, tmp_path, network, text):
+    network(Shifting())
+    (tmp_path / "template.json").write_text(text)
+    with pytest.raises(InputError, match="found other files"):
+        build(brains, tmp_path, count=2, iterations=1, overwrite=True)
+    assert (tmp_path / "template.json").read_text() == text
+
+
 def test_lists_of_subjects(brains, tmp_path):
     for name in ("P1", "P2"):
         (tmp_path / name).mkdir()

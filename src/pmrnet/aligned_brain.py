@@ -88,7 +88,10 @@ def align_image(
     brain, grid = source.brain, network_grid(1, shape)
     part = cut_to_brain(brain)  # all the rest is 0
     if to_subject is None:
-        to_subject = estimate_affine(canonical(part), icbm152_volume(), quick=True)
+        try:
+            to_subject = estimate_affine(canonical(part), icbm152_volume(), quick=True)
+        except InputError as error:
+            raise InputError(f"{source.name}: {error}") from error
     aligned = resample(part, grid.affine, grid.shape, to_subject, order=1).data
     inside = aligned != 0
     if not inside.any():

@@ -63,7 +63,8 @@ class BatchTable:
         record = json.loads((folder / "metrics.json").read_text())
         row = self.rows[name]
         row |= {"status": "done", "message": "", "warnings": " ".join(record["warnings"])}
-        row |= {key: f"{record['metrics'][key]:.6g}" for key in METRICS if key in record["metrics"]}
+        found = {key: record["metrics"].get(key) for key in METRICS}
+        row |= {key: f"{value:.6g}" for key, value in found.items() if value is not None}
         if seconds is not None:
             row["seconds"] = f"{seconds:.2f}"
 

@@ -31,11 +31,22 @@ def main(arguments: list[str] | None = None) -> int:
 
     A user's mistake is said in one sentence on the error stream, with status 2.
     """
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(registration.separate_refine(given))
     try:
         return options.run(options) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # A file that the system refuses in a way that nobody foresaw, such as a name too long.
+        if error.filename is None:
+            raise
+        print(
+            f"error: {error.filename}: expected a file or folder that can be used, found: "
+            f"{error.strerror}; check its name, its permissions and its disk.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here.", file=sys.stderr)

@@ -8,6 +8,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pmrnet.errors import InputError
+
+
+def check_new_file(path: Path, overwrite: bool) -> None:
+    """Refuse a file's name that is taken.
+
+    Parameters
+    ----------
+    path
+        The file that is to be written.
+    overwrite
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    InputError
+        If there is one that may not, or a folder.
+    """
+    if path.is_dir():
+        raise InputError(
+            f"{path}: expected the name of a file to write, found a folder; give another name."
+        )
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path}: expected a new file, found one of that name; give another, or say "
+            "--overwrite (in Python overwrite=True)."
+        )
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:

@@ -10,13 +10,14 @@ import numpy as np
 from pmrnet.data.compressed import save_nifti
 from pmrnet.data.formats import check_file, ending_of
 from pmrnet.data.placement import check_affine
-from pmrnet.data.reading import default_mgh_affine, read_volume
+from pmrnet.data.reading import check_nifti, default_mgh_affine, read_volume
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
 from pmrnet.transforms.reading import explained_reading
 
-_WRITTEN = (".nii.gz", ".nii", ".mgz", ".mgh")
+_MGH = (".mgz", ".mgh")
+_WRITTEN = (".nii.gz", ".nii", *_MGH)
 
 
 def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
@@ -31,7 +32,8 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
     Raises
     ------
     InputError
-        If the file is missing, damaged, not what its ending says, or no such image.
+        If the file is missing, damaged, not what its ending says, no such image, or the place of
+        its voxels cannot be right.
     """
     path = Path(path)
     check_file(path)
@@ -46,6 +48,7 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
                 f"shape {data.shape}; give an image of the brain."
             )
         check_affine(image.affine, str(path))
+        check_nifti(path, image)
         return _with_default_axes(path, _in_memory(image, data), data)
     data, affine, _ = read_volume(path, "vol")
     return nib.Nifti1Image(_for_nifti(data), affine)
@@ -88,8 +91,8 @@ def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path
     Raises
     ------
     InputError
-        If the name has none of the endings ``.nii.gz``, ``.nii``, ``.mgz``, ``.mgh``, or the folder
-        cannot be written to.
+        If the name has none of the endings ``.nii.gz``, ``.nii``, ``.mgz``, ``.mgh``, or one of the
+        last two for an image of five axes or more, or the folder cannot be written to.
     """
     path = Path(path)
     if not path.name.endswith(_WRITTEN):
@@ -97,9 +100,14 @@ def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path
             f"{path}: expected a name ending in {', '.join(_WRITTEN)}, found "
             f"{path.suffix or 'no ending'}; rename the output."
         )
+    if path.name.endswith(_MGH) and image.ndim > 4:
+        raise InputError(
+            f"{path}: expected an image of at most four axes for this format, found the shape "
+            f"{image.shape}; write .nii.gz."
+        )
     size = int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     with explained_writing(path.parent, size), atomic_path(path) as temporary:
-        if path.name.endswith((".mgz", ".mgh")):
+        if path.name.endswith(_MGH):
             image = nib.MGHImage(_for_mgh(np.asanyarray(image.dataobj)), image.affine)
         save_nifti(image, temporary)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -132,10 +133,19 @@ def save(
             "provenance": _provenance(registration),
             **({} if inputs is None else {"inputs": dict(inputs)}),
         }
-        atomic_write_text(new / RECORD, json.dumps(record, indent=1) + "\n")
+        atomic_write_text(new / RECORD, json.dumps(_without_nan(record), indent=1) + "\n")
         if report:
             write_report(new / REPORT, content)
     return Path(folder)
+
+
+def _without_nan(value: Any) -> Any:
+    """Content for JSON, which has no NaN: the correlation of brains that do not meet is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Writing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def report_from_folder(
         uncertainty=open_image(uncertainty) if uncertainty.is_file() else None,
         labels=moved,
         names=record["files"],
-        metrics={**record["metrics"], **dice_of(moved)},
+        metrics={**_numbers(record["metrics"]), **dice_of(moved)},
         provenance={
             **record["provenance"],
             "files": record["files"],
@@ -90,6 +92,10 @@ def report_from_folder(
         },
     )
     return write_report(output or folder / REPORT, report_content(result))
+
+
+def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: math.nan if value is None else value for key, value in metrics.items()}
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

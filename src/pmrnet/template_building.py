@@ -18,6 +18,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from pmrnet.transforms import DenseTransform, write
 #: hidden folder of what is needed to go on, removed at the end
 WORK = ".work"
 RECORD = "template.json"
+_KINDS = ("forward", "inverse")
 
 # Raise when the same inputs would give another template than before.
 _FORMAT = 1
@@ -145,8 +147,8 @@ def build_template(
 
 def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite: bool) -> bool:
     """Whether the template is there; refuses a folder of something else."""
-    finished, started = (_read_json(out / path) for path in (RECORD, f"{WORK}/identity.json"))
-    if finished and finished.get("identity") == identity and finished["iterations"] == iterations:
+    finished, started = _record(out), _read_json(out / WORK / "identity.json")
+    if finished and (finished["identity"], finished["iterations"]) == (identity, iterations):
         return True
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
@@ -162,6 +164,24 @@ def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite:
     if other:
         shutil.rmtree(out / WORK, ignore_errors=True)
     return False
+
+
+def _record(out: Path) -> dict[str, Any] | None:
+    """Record of a template in the folder; a file of that name by somebody else is none."""
+    record = _read_json(out / RECORD)
+    keys = {"identity", "iterations", "subjects"}
+    return record if isinstance(record, dict) and record.keys() >= keys else None
+
+
+def _remove_published(out: Path) -> None:
+    """Remove the transforms of an earlier template; whatever else is beside them stays."""
+    for name in (_record(out) or {"subjects": ()})["subjects"]:
+        folder = out / "subjects" / name
+        for kind in _KINDS:
+            (folder / f"{kind}.nii.gz").unlink(missing_ok=True)
+        for empty in (folder, folder.parent):
+            with suppress(OSError):
+                empty.rmdir()
 
 
 def _check_begun(work: Path, iterations: int, overwrite: bool) -> None:
@@ -261,20 +281,18 @@ def _publish(
     """Write the results of the last iteration, their record last."""
     folder = out / WORK / f"iteration-{iterations}"
     mean_velocity = _mean_velocity(folder, list(placements))  # before anything is removed
+    _remove_published(out)
     (out / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(out / "subjects", ignore_errors=True)
     template = Placement(grid.affine, grid.shape, np.eye(4))
     correction, bias = (model.displacement(sign * mean_velocity) for sign in (-1, 1))
     for name, placed in track(placements.items(), "writing", console=console):
         velocity = load_array(_velocity(folder, name))
         forward = compose(model.displacement(velocity), correction)
         inverse = compose(bias, model.displacement(-velocity))
-        for kind, fixed, moving, u in (
-            ("forward", template, placed, forward),
-            ("inverse", placed, template, inverse),
-        ):
+        ways = (template, placed, forward), (placed, template, inverse)
+        for kind, (fixed, moving, u) in zip(_KINDS, ways, strict=True):
             transform = DenseTransform(native_displacement(fixed, moving, u), fixed.affine)
-            write(transform, out / "subjects" / name / f"{kind}.nii.gz")
+            write(transform, out / "subjects" / name / f"{kind}.nii.gz", overwrite=True)
     save_image(out / "template.nii.gz", np.array(load_array(folder / "template.npy")), grid.affine)
     write_json(out / RECORD, record)
     shutil.rmtree(out / WORK)

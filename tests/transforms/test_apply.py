@@ -192,13 +192,32 @@ def test_header_of_the_reference(rng, tmp_path, codes):
     assert found.get_data_dtype() == np.float32
 
 
-def test_reference_without_a_nifti_header(rng):
+def test_reference_without_a_nifti_header(rng, tmp_path):
     _, fixed, moving = pair(1)
-    mgh = nib.MGHImage(np.zeros(FIXED, np.float32), fixed.affine)
-    for reference in (fixed, mgh):
-        found = apply_to_image(IDENTITY, moving, reference)
-        np.testing.assert_allclose(found.affine, fixed.affine, atol=1e-5)
-        assert found.header.get_xyzt_units()[0] == "mm"
+    mirrored = Volume(fixed.data, fixed.affine @ np.diag([-1, 1, 1, 1]))
+    for given in (fixed, mirrored):
+        sizes = nib.affines.voxel_sizes(given.affine)
+        for reference in (given, nib.MGHImage(np.zeros(FIXED, np.float32), given.affine)):
+            found = apply_to_image(IDENTITY, moving, reference)
+            np.testing.assert_allclose(found.affine, given.affine, atol=1e-5)
+            assert found.header.get_xyzt_units()[0] == "mm"
+            np.testing.assert_allclose(found.header.get_zooms(), sizes, rtol=1e-5)
+            nib.save(found, tmp_path / "a.nii")
+            theirs = sitk.ReadImage(str(tmp_path / "a.nii"))
+            np.testing.assert_allclose(theirs.GetSpacing(), sizes, rtol=1e-5)
+            np.testing.assert_allclose(
+                theirs.GetOrigin(), given.affine[:3, 3] * (-1, -1, 1), atol=1e-4
+            )
+
+
+def test_units_that_have_no_name(rng):
+    _, fixed, moving = pair(1)
+    reference = nib.Nifti1Image(fixed.data, fixed.affine)
+    reference.header["xyzt_units"] = 7
+    image = nib.Nifti1Image(np.stack([moving.data] * 2, -1), moving.affine)
+    image.header["xyzt_units"] = 2 + 56
+    found = apply_to_image(IDENTITY, image, reference)
+    assert int(found.header["xyzt_units"]) == 7 + 56
 
 
 def test_four_dimensions(rng):

@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from spaces import FIXED, MOVING, centres, matrix_near_identity, oblique, smooth_field
 
 from pmrnet.errors import InputError
-from pmrnet.transforms import AffineTransform, Chain, DenseTransform, to_dense
+from pmrnet.transforms import AffineTransform, Chain, DenseTransform, joined, to_dense
 from pmrnet.transforms.chain import map_slab, slabs
 
 
@@ -102,3 +102,17 @@ def test_refused():
         to_dense(field, (7, 8), np.eye(4))
     with pytest.raises(InputError, match="invertible"):
         to_dense(field, (7, 8, 9), np.zeros((4, 4)))
+
+
+def test_joined_transforms(rng):
+    first, then = (AffineTransform(matrix_near_identity(rng, 0.2, 30)) for _ in range(2))
+    field = smooth_field(rng, FIXED, oblique(rng, (1.5, 0.8, 2), FIXED))
+    both = joined([first, Chain([then])])
+    assert isinstance(both, AffineTransform)
+    at = rng.uniform(-20, 20, (30, 3))
+    expected = then.map_points(first.map_points(at))
+    np.testing.assert_allclose(both.map_points(at), expected, atol=1e-9)
+    assert joined([field]) is field
+    assert joined([field, first]).transforms == (field, first)
+    with pytest.raises(InputError, match="one transform or more"):
+        joined([])

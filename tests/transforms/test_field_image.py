@@ -175,3 +175,14 @@ def test_missing_and_foreign(tmp_path):
     (tmp_path / "text.nii").write_text("no image")
     with pytest.raises(InputError, match=r"text\.nii: expected"):
         read(tmp_path / "text.nii")
+
+
+def test_a_grid_that_is_hardly_sheared_is_written_on_the_closest_that_is_not(rng, tmp_path):
+    affine = oblique(rng, (1.5, 0.8, 2), FIXED)
+    affine[:3, 1] += 6e-4 * affine[:3, 0] * 0.8 / 1.5
+    field = smooth_field(rng, FIXED, affine)
+    path = write(field, tmp_path / "a.nii.gz")
+    theirs = sitk.DisplacementFieldTransform(sitk.ReadImage(str(path), sitk.sitkVectorFloat64))
+    at = nib.affines.apply_affine(affine, rng.uniform(1, np.array(FIXED) - 2, (100, 3)))
+    found = [theirs.TransformPoint((p * (-1, -1, 1)).tolist()) for p in at]
+    np.testing.assert_allclose(np.array(found) * (-1, -1, 1), field.map_points(at), atol=0.02)

@@ -6,9 +6,9 @@ import pytest
 from scipy import ndimage
 from spaces import smooth
 
-from pmrnet.data.volume import Volume
+from pmrnet.data.volume import Volume, load_labels
 from pmrnet.errors import InputError
-from pmrnet.transforms import check_labels, looks_like_labels
+from pmrnet.transforms import AffineTransform, apply_to_image, check_labels, looks_like_labels
 
 SHAPE = (23, 26, 21)
 
@@ -86,3 +86,21 @@ def test_check_labels(rng, tmp_path):
     nib.save(image(values), tmp_path / "a.nii")
     with pytest.raises(InputError, match=r"a\.nii: expected labels"):
         check_labels(nib.load(tmp_path / "a.nii"))
+
+
+def test_a_scale_in_the_header_leaves_labels_whole(rng, tmp_path):
+    """The file holds 0.1 in single precision, so that 410 of it are 41.0000006."""
+    stored = nib.Nifti1Image(regions(rng) * 10, np.eye(4))
+    stored.header.set_slope_inter(0.1, 0)
+    nib.save(stored, tmp_path / "labels.nii")
+    scaled = nib.load(tmp_path / "labels.nii")
+    assert (np.asarray(scaled.dataobj) % 1).any()
+    check_labels(scaled)
+    assert looks_like_labels(scaled)
+    np.testing.assert_array_equal(load_labels(tmp_path / "labels.nii").data, regions_of(stored))
+    moved = apply_to_image(AffineTransform(np.eye(4)), scaled, scaled, order=0)
+    np.testing.assert_array_equal(np.asarray(moved.dataobj), regions_of(stored))
+
+
+def regions_of(stored):
+    return np.asarray(stored.dataobj) // 10

@@ -169,6 +169,33 @@ def test_a_field_that_folds_has_no_inverse(rng, tmp_path):
         load_chain([f"inverse:{path}"])
 
 
+@pytest.mark.parametrize("ending", [".mat", ".nii.gz"])
+def test_inverse_of_a_bare_file_of_fsl_goes_between_the_images_the_other_way(rng, tmp_path, ending):
+    fixed, moving = (
+        Volume(np.zeros(shape), oblique(rng, zooms, shape, centre=20))
+        for shape, zooms in ((FIXED, (1.5, 0.8, 2.0)), (MOVING, (1.0, 1.2, 0.9)))
+    )
+    affine = AffineTransform(matrix_near_identity(rng, 0.1, 1))
+    path = write(affine, tmp_path / f"a{ending}", "fsl", fixed=moving, moving=fixed)
+    # The file takes the moving image's space to the fixed one's; its inverse is the chain.
+    found = load_chain([f"inverse:{path}"], fixed=fixed, moving=moving)
+    at = nib.affines.apply_affine(fixed.affine, rng.uniform(2, 12, (50, 3)))
+    np.testing.assert_allclose(
+        found.map_points(at),
+        affine.inverse().map_points(at),
+        atol=0.02 if "nii" in ending else 1e-6,
+    )
+
+
+def test_fsl_in_a_chain_is_explained(rng, tmp_path):
+    image = Volume(np.zeros(FIXED), oblique(rng, (1.5, 0.8, 2.0), FIXED))
+    identity = AffineTransform(np.eye(4))
+    flirt = write(identity, tmp_path / "flirt.mat", "fsl", fixed=image, moving=image)
+    itk = write(identity, tmp_path / "itk.mat")
+    with pytest.raises(InputError, match=r"flirt\.mat: .*members of a chain.*convert it first"):
+        load_chain([str(itk), str(flirt)], fixed=image, moving=image)
+
+
 def test_missing(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_chain([f"{tmp_path}/no.mat"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pmrnet.commands.registration import TEMPERATURE, WEIGHTS
+from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_refine
 
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
@@ -46,13 +46,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("--workers", type=int, default=0, help="processes on this machine (0: none)")
     batch.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs")
     batch.add_argument("--weights", help=WEIGHTS)
-    batch.add_argument(
-        "--refine",
-        nargs="?",
-        const="",
-        metavar="BUDGET",
-        help="optimise the deformation of each pair; BUDGET: a time (20s) or a number of steps",
-    )
+    add_refine(batch)
     batch.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,19 @@ if TYPE_CHECKING:
 
     from pmrnet.transforms import Transform
 
+REFINE = "--refine"
+# Wrong numbers and units, too, which `Refinement.from_budget` explains.
+_BUDGET = re.compile(r"[-+]?\d+(\.\d+)? ?[a-zA-Z]*")
+
 _CHAIN = (
     "transform file, or folder of a registration; `inverse:` before it for the way back; several "
     "are a chain, the one nearest to the fixed image first"
 )
 
+_POINTS = (
+    "Points go the other way than images: `--transform out/` takes points of the fixed image to "
+    "the moving one, `--transform inverse:out/` points of the moving image to the fixed one."
+)
 
 WEIGHTS = (
     "shipped name or JSON file; or `affine`, the affine alignment alone, or `identity`, the places "
@@ -43,13 +53,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         help="strip whole heads without a mask by SynthStrip, HD-BET or BET, if installed",
     )
     register.add_argument("--weights", help=WEIGHTS)
-    register.add_argument(
-        "--refine",
-        nargs="?",
-        const="",
-        metavar="BUDGET",
-        help="optimise the deformation for this pair; BUDGET: a time (20s) or a number of steps",
-    )
+    add_refine(register)
     register.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
     )
@@ -64,7 +68,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     apply.add_argument("--labels", action="store_true", help="nearest neighbour, type kept")
     apply.add_argument("--fill", type=float, default=0.0, help="value outside the image (0)")
 
-    points = _add(commands, "points", "move points or a surface (CSV, GIFTI, VTK)", _points)
+    points = _add(
+        commands, "points", "move points or a surface (CSV, GIFTI, VTK)", _points, epilog=_POINTS
+    )
     points.add_argument("points", type=Path)
     points.add_argument("--lps", action="store_true", help="CSV in ITK's LPS millimetres")
 
@@ -90,10 +96,37 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         command.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
+def add_refine(command: argparse.ArgumentParser) -> None:
+    """Add ``--refine [BUDGET]``, an empty text without a budget, None without the option."""
+    command.add_argument(
+        REFINE,
+        nargs="?",
+        const="",
+        metavar="BUDGET",
+        help="optimise each pair's deformation; BUDGET: a time (20s) or a number of steps",
+    )
+
+
+def separate_refine(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which ``--refine`` does not take an image's name for its budget.
+
+    argparse gives an option whatever follows it; here only what is a budget.
+    """
+    following = [*arguments[1:], ""]
+    return [
+        f"{REFINE}=" if word == REFINE and not _BUDGET.fullmatch(then) else word
+        for word, then in zip(arguments, following, strict=True)
+    ]
+
+
 def _add(
-    commands: argparse._SubParsersAction, name: str, text: str, run: object
+    commands: argparse._SubParsersAction,
+    name: str,
+    text: str,
+    run: object,
+    epilog: str | None = None,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text)
+    command = commands.add_parser(name, help=text, description=text, epilog=epilog)
     command.set_defaults(run=run)
     return command
 
@@ -161,13 +194,9 @@ def _chain(options: argparse.Namespace, **images: Any) -> Transform:
 
 
 def _new(options: argparse.Namespace) -> Path:
-    from pmrnet.errors import InputError
+    from pmrnet.files import check_new_file
 
-    if options.output.exists() and not options.overwrite:
-        raise InputError(
-            f"{options.output}: expected a new file, found one of that name; give another, or say "
-            "--overwrite."
-        )
+    check_new_file(options.output, options.overwrite)
     return options.output
 
 
@@ -200,15 +229,36 @@ def _points(options: argparse.Namespace) -> None:
         transform, options.points, output, lps=options.lps, overwrite=options.overwrite
     )
     assumed = f" ({moved.assumed})" if moved.assumed else ""
-    print(f"moved {moved.count} points by up to {moved.largest_mm:.1f} mm: {output}{assumed}")
+    print(
+        f"moved {moved.count} points{_way(options.transform)} by up to {moved.largest_mm:.1f} mm: "
+        f"{output}{assumed}"
+    )
+
+
+def _way(texts: list[str]) -> str:
+    """Which way folders of registrations take points; of a file only its user knows."""
+    from pmrnet.transforms import parse_member
+
+    members = [parse_member(text) for text in texts]
+    backwards = {member.inverse for member in members}
+    if len(backwards) > 1 or not all(member.path.is_dir() for member in members):
+        return ""
+    source, target = ("moving", "fixed") if backwards == {True} else ("fixed", "moving")
+    return f" of the {source} image to the {target} one,"
 
 
 def _compose(options: argparse.Namespace) -> None:
-    from pmrnet.transforms import write
+    from pmrnet.transforms import AffineTransform, check_target, write
 
     reference = _load(options.reference)
     moving = _given(options.moving)
     transform = _chain(options, fixed=reference, moving=moving)
+    check_target(
+        options.output,
+        options.format,
+        affine=isinstance(transform, AffineTransform),
+        overwrite=options.overwrite,
+    )
     write(
         transform,
         options.output,
@@ -222,6 +272,9 @@ def _compose(options: argparse.Namespace) -> None:
 
 def _inverse(options: argparse.Namespace) -> None:
     from pmrnet.transforms import (
+        AffineTransform,
+        check_target,
+        extended,
         invert,
         load_written_inverse,
         round_trip_error,
@@ -233,20 +286,24 @@ def _inverse(options: argparse.Namespace) -> None:
     moving = _given(options.moving)
     grid = reference.shape[:3], reference.affine
     transform = _chain(options, fixed=moving, moving=reference)
-    written = load_written_inverse(options.transform, fixed=reference, moving=moving)
-    if written is None:
+    affine = isinstance(transform, AffineTransform)
+    check_target(options.output, options.format, affine=affine, overwrite=options.overwrite)
+    inverse = load_written_inverse(options.transform, fixed=reference, moving=moving)
+    if affine:
+        inverse = transform.inverse()
+    elif inverse is None:
+        transform = extended(transform)
         inverse = invert(transform, *grid, tolerance_mm=options.tolerance)
-    else:
-        inverse = to_dense(written, *grid)
+    dense = to_dense(inverse, *grid)
     write(
-        inverse,
+        inverse if affine else dense,
         options.output,
         options.format,
         fixed=reference,
         moving=moving,
         overwrite=options.overwrite,
     )
-    error = round_trip_error(transform, inverse)
+    error = round_trip_error(transform, dense)
     print(
         f"transform: {options.output}; there and back differ by {error.mean():.3f} mm in the mean "
         f"and {error.max():.3f} mm at most"

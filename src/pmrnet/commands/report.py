@@ -32,14 +32,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from pmrnet.errors import InputError
+    from pmrnet.files import check_new_file
     from pmrnet.registration_folder import report_from_folder
 
-    if options.output is not None and options.output.exists() and not options.overwrite:
-        raise InputError(
-            f"{options.output}: expected a new file, found one of that name; give another, or say "
-            "--overwrite."
-        )
+    if options.output is not None:
+        check_new_file(options.output, options.overwrite)
     given = ("moving", "fixed", "moving_mask", "fixed_mask", "moving_labels", "fixed_labels")
     written = report_from_folder(
         options.folder, options.output, **{name: getattr(options, name) for name in given}

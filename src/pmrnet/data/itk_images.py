@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from pmrnet.data.placement import LPS
+from pmrnet.data.placement import LPS, closest_perpendicular
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 
@@ -21,17 +21,15 @@ def to_sitk(volume: Volume) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.T))
     lps = LPS @ volume.affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    direction = lps[:3, :3] / spacing
-    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
+    direction = closest_perpendicular(lps)
+    if direction is None:
         raise InputError(
             f"Affine alignment: expected perpendicular image axes, found {volume.affine.tolist()}; "
             "resample the sheared image first."
         )
-    # Header rounding leaves axes off by 1e-5; ITK wants a true rotation, so take the closest one.
-    u, _, vt = np.linalg.svd(direction)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(lps[:3, 3].tolist())
-    image.SetDirection((u @ vt).ravel().tolist())
+    image.SetDirection(direction.ravel().tolist())
     return image
 
 

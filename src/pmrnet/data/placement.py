@@ -23,6 +23,8 @@ SMALLEST_VOXEL, LARGEST_VOXEL = 0.05, 10.0
 # How far apart a header's two matrices may put a voxel: this part of the shortest voxel side, and
 # by the angle in radians that the rounding of a quaternion close to half a turn amounts to.
 _AGREEMENT, _ROUNDING = 0.5, 2e-3
+# Of the product of the axes' directions with its transpose from the identity: 0.2 mm over a brain.
+_PERPENDICULAR = 1e-3
 
 
 def check_affine(affine: ArrayLike, what: str) -> np.ndarray:
@@ -46,6 +48,28 @@ def check_affine(affine: ArrayLike, what: str) -> np.ndarray:
             f"{matrix.tolist()}; repair the header (qform/sform) first."
         )
     return matrix
+
+
+def closest_perpendicular(affine: np.ndarray) -> np.ndarray | None:
+    """Directions of the voxel axes as the closest perpendicular ones; None if those are far.
+
+    ITK's grids have no others. The rounding of a header leaves axes off by 1e-5.
+
+    Parameters
+    ----------
+    affine
+        4x4, voxel to mm.
+
+    Returns
+    -------
+    ndarray or None
+        3x3, orthogonal, an axis in each column.
+    """
+    direction = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=_PERPENDICULAR):
+        return None
+    u, _, vt = np.linalg.svd(direction)
+    return u @ vt
 
 
 def check_voxel_size(sizes: ArrayLike, what: str) -> None:

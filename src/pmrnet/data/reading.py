@@ -74,24 +74,35 @@ def _read_image(path: Path) -> Content:
     """Read by nibabel."""
     image = _open(path)
     affine = image.affine
-    header = file_pair(path)[0]
-    with nib.openers.ImageOpener(header) as stream:
-        block = stream.read(type(image.header).template_dtype.itemsize)
-    if isinstance(image.header, nib.Nifti1Header):
-        check_header(image.header, block, image.shape, str(path))
+    if check_nifti(path, image):
         unset = int(image.header["qform_code"]) <= 0 and int(image.header["sform_code"]) <= 0
     elif isinstance(image.header, nib.freesurfer.mghformat.MGHHeader):
         default = default_mgh_affine(path, image)
         unset = default is not None
         affine = default if unset else affine
     else:  # Analyze has no place for a matrix
-        check_voxel_size(np.abs(type(image.header)(block, check=False)["pixdim"][1:4]), str(path))
+        header = type(image.header)(_header_block(path, image), check=False)
+        check_voxel_size(np.abs(header["pixdim"][1:4]), str(path))
         unset = True
     assumed = None
     if unset:
         codes = axis_codes(check_affine(affine, str(path)))
         assumed = f"its header has no orientation, so its voxel axes are taken to point to {codes}"
     return Content(np.asarray(image.dataobj), affine, assumed)
+
+
+def check_nifti(path: Path, image: nib.spatialimages.SpatialImage) -> bool:
+    """Whether the image is NIfTI; see `check_header` for what of its header is refused."""
+    if not isinstance(image.header, nib.Nifti1Header):
+        return False
+    check_header(image.header, _header_block(path, image), image.shape, str(path))
+    return True
+
+
+def _header_block(path: Path, image: nib.spatialimages.SpatialImage) -> bytes:
+    """Header as it is in the file, before nibabel repairs it."""
+    with nib.openers.ImageOpener(file_pair(path)[0]) as stream:
+        return stream.read(type(image.header).template_dtype.itemsize)
 
 
 def default_mgh_affine(path: Path, image: nib.spatialimages.SpatialImage) -> np.ndarray | None:

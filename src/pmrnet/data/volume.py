@@ -29,6 +29,7 @@ from pmrnet.data.reading import read_volume
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
+from pmrnet.whole_numbers import is_whole
 
 _LARGEST_LABEL = np.iinfo(np.int32).max
 
@@ -145,12 +146,13 @@ def label_volume(
     InputError
         If a value is not an integer from 0 to 2147483647, or all are 0.
     """
-    if data.dtype.kind == "f" and (data != np.rint(data)).any():
-        bad = data[data != np.rint(data)].flat[0]
-        raise InputError(
-            f"{name}: expected integer labels, found the value {bad:g}; give the label map, "
-            "resampled by nearest neighbour."
-        )
+    if data.dtype.kind == "f":
+        if not (whole := is_whole(data)).all():
+            raise InputError(
+                f"{name}: expected integer labels, found the value {data[~whole].flat[0]:g}; give "
+                "the label map, resampled by nearest neighbour."
+            )
+        data = np.rint(data)
     for bad in (data.min(), data.max()):
         if not 0 <= bad <= _LARGEST_LABEL:
             raise InputError(

@@ -18,11 +18,12 @@ Nothing here imports a deep-learning framework.
 """
 
 from pmrnet.transforms.affine import AffineTransform
+from pmrnet.transforms.affine_part import extended
 from pmrnet.transforms.apply import apply_to_image
-from pmrnet.transforms.chain import Chain, to_dense
+from pmrnet.transforms.chain import Chain, joined, to_dense
 from pmrnet.transforms.dense import DenseTransform
-from pmrnet.transforms.files import FORMATS, read, write
-from pmrnet.transforms.inversion import invert, round_trip_error
+from pmrnet.transforms.files import FORMATS, check_target, read, write
+from pmrnet.transforms.inversion import inverse_of, invert, round_trip_error
 from pmrnet.transforms.jacobian import jacobian_determinant
 from pmrnet.transforms.labels import check_labels, looks_like_labels
 from pmrnet.transforms.members import (
@@ -46,8 +47,12 @@ __all__ = [
     "Transform",
     "apply_to_image",
     "check_labels",
+    "check_target",
+    "extended",
+    "inverse_of",
     "invert",
     "jacobian_determinant",
+    "joined",
     "load_chain",
     "load_member",
     "load_written_inverse",

@@ -26,6 +26,8 @@ _SHOWN = (
     *("intent_code", "intent_p1", "intent_p2", "intent_p3", "intent_name"),
     *("cal_min", "cal_max", "descrip"),
 )
+# Bits of the header's xyzt_units.
+_SPACE_UNIT, _TIME_UNIT = 0x07, 0x38
 
 
 def apply_to_image(
@@ -217,13 +219,17 @@ def _on_reference(data: NDArray, image: Grid, reference: Grid) -> nib.Nifti1Imag
             header[field] = own[field]
         if data.ndim > 3:
             header["pixdim"][4 : 1 + data.ndim] = own["pixdim"][4 : 1 + data.ndim]
-            header.set_xyzt_units("mm", own.get_xyzt_units()[1])
+            time = int(own["xyzt_units"]) & _TIME_UNIT
+            header["xyzt_units"] = int(header["xyzt_units"]) | time
     if isinstance(given, nib.Nifti1Header):
         header["pixdim"][:4] = given["pixdim"][:4]
         for field in _PLACE:
             header[field] = given[field]
-        header.set_xyzt_units(given.get_xyzt_units()[0], header.get_xyzt_units()[1])
+        space = int(given["xyzt_units"]) & _SPACE_UNIT
+        header["xyzt_units"] = space | int(header["xyzt_units"]) & _TIME_UNIT
     else:
+        # The qform stays unset; this gives the voxel sizes, which an sform does not.
+        header.set_qform(reference.affine, code=0)
         header.set_sform(reference.affine, code=2)
     # The affine is what the header says, so that nibabel leaves the codes as they are, 0 included.
     return nib.Nifti1Image(data, reference.affine, header)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pmrnet.errors import InputError
+from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.transform import Transform, check_grid, check_points
 
@@ -47,6 +48,30 @@ class Chain:
         for transform in self.transforms:
             points = transform.map_points(points)
         return points
+
+
+def joined(transforms: Sequence[Transform]) -> Transform:
+    """One transform of several, the one nearest to the fixed image first.
+
+    Returns
+    -------
+    Transform
+        The only one; an `AffineTransform` if all of them are; else a `Chain`.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    chain = Chain(transforms)
+    if len(chain.transforms) == 1:
+        return chain.transforms[0]
+    if not all(isinstance(member, AffineTransform) for member in chain.transforms):
+        return chain
+    matrix = np.eye(4)
+    for member in chain.transforms:
+        matrix = member.matrix @ matrix
+    return AffineTransform(matrix)
 
 
 def slabs(shape: tuple[int, int, int]) -> Iterator[slice]:

@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pmrnet.data.formats import check_file
-from pmrnet.data.placement import LPS, check_header
+from pmrnet.data.placement import LPS, closest_perpendicular
+from pmrnet.data.reading import check_nifti
 from pmrnet.errors import InputError
+from pmrnet.transforms.chain import to_dense
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.reading import explained_reading
 
 _DISPLACEMENT_VECTOR, _VECTOR = 1006, 1007
-# By which entries the product of the direction matrix and its transpose may differ from the
-# identity for ITK to read the grid: it reads 1e-4 and refuses 5e-4.
-_PERPENDICULAR = 1e-4
 
 
 def is_itk_image(path: Path) -> bool:
@@ -62,7 +61,7 @@ def read_itk_image(path: Path) -> DenseTransform:
                 f"{path}: expected vectors (NIfTI intent 1007), found intent {intent}; if they are "
                 "displacements in LPS mm, set the intent."
             )
-        check_header(image.header, _header_block(path, image.header), shape[:3], str(path))
+        check_nifti(path, image)
         field = np.asarray(image.dataobj)[:, :, :, 0].astype(np.float32)
         if intent == _VECTOR:
             field[..., :2] *= -1
@@ -75,22 +74,26 @@ def itk_image(transform: DenseTransform, path: Path) -> nib.Nifti1Image:
     Parameters
     ----------
     transform
-        The field; its grid becomes qform and sform.
+        The field; its grid becomes qform and sform. If its axes are not quite perpendicular, which
+        ITK cannot express, the field is resampled onto the closest grid whose axes are.
     path
         The file that it will be written to, for messages.
 
     Raises
     ------
     InputError
-        If the axes of the grid are not perpendicular, which ITK cannot express.
+        If the axes of the grid are far from perpendicular.
     """
-    sides = transform.affine[:3, :3] / np.linalg.norm(transform.affine[:3, :3], axis=0)
-    if not np.allclose(sides.T @ sides, np.eye(3), atol=_PERPENDICULAR):
+    direction = closest_perpendicular(transform.affine)
+    if direction is None:
         raise InputError(
             f"{path}: expected a grid with perpendicular axes, found the sheared affine "
             f"{transform.affine.tolist()}, which ITK cannot express; write the format x5, fsl or "
             "voxel, or resample the fixed image first."
         )
+    sizes = np.linalg.norm(transform.affine[:3, :3], axis=0)
+    affine = nib.affines.from_matvec(direction * sizes, transform.affine[:3, 3])
+    transform = to_dense(transform, transform.shape, affine)
     data = transform.displacement[:, :, :, None] * np.diag(LPS)[:3].astype(np.float32)
     header = nib.Nifti1Header()
     header.set_data_dtype(np.float32)
@@ -124,7 +127,7 @@ def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]
                 f"{path}: expected a displacement field, found spline coefficients of FNIRT; "
                 "expand them by `fnirtfileutils --out=field`."
             )
-        check_header(image.header, _header_block(path, image.header), image.shape[:3], str(path))
+        check_nifti(path, image)
         return np.asarray(image.dataobj, dtype=np.float32), image.affine
 
 
@@ -134,9 +137,3 @@ def fsl_image(values: NDArray[np.float32], affine: NDArray[np.float64]) -> nib.N
     image.header["intent_code"] = 2006  # FSL's "FNIRT displacement field"
     image.header.set_xyzt_units("mm")
     return image
-
-
-def _header_block(path: Path, header: nib.Nifti1Header) -> bytes:
-    """Header as it is in the file, before nibabel repairs it."""
-    with nib.openers.ImageOpener(path) as stream:
-        return stream.read(type(header).template_dtype.itemsize)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pmrnet.data.compressed import save_nifti
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
-from pmrnet.files import atomic_path
+from pmrnet.files import atomic_path, check_new_file
 from pmrnet.transforms import itk_file
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import to_dense
@@ -32,6 +32,17 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "x5": ((".x5",), (".x5",)),
     "voxel": ((".npz",), ()),
 }
+
+
+class NoImagesError(InputError):
+    """A file of FSL's was to be read without the images that it refers to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: expected the fixed and the moving image, since FSL's transforms are relative "
+            "to their headers, found none; give both."
+        )
 
 
 def read(path: str | Path, *, fixed: Grid | None = None, moving: Grid | None = None) -> Transform:
@@ -118,27 +129,9 @@ def write(
         missing, the file exists already, or the folder cannot be written to.
     """
     path = Path(path)
-    if format not in FORMATS:
-        raise InputError(
-            f"{path}: expected one of the formats {', '.join(FORMATS)}, found {format!r}; choose "
-            "one of them."
-        )
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path}: expected a new file, found one of that name; remove it, or choose another "
-            "name."
-        )
-    dense, affine = FORMATS[format]
-    name = path.name.lower()
-    as_affine = isinstance(transform, AffineTransform) and name.endswith(affine)
-    if not as_affine and not name.endswith(dense):
-        fitting = dict.fromkeys(
-            (*dense, *(affine if isinstance(transform, AffineTransform) else ()))
-        )
-        raise InputError(
-            f"{path}: expected a name ending in {' or '.join(fitting)} for this transform in the "
-            f"format {format}, found {path.suffix or 'no ending'}; rename the output."
-        )
+    as_affine = check_target(
+        path, format, affine=isinstance(transform, AffineTransform), overwrite=overwrite
+    )
     if format == "fsl":
         fixed, moving = _both(path, fixed, moving)
     if not as_affine:
@@ -147,6 +140,44 @@ def write(
     with explained_writing(path.parent, size), atomic_path(path) as temporary:
         _write(transform, temporary, path, format, fixed, moving)
     return path
+
+
+def check_target(path: Path, format: str, *, affine: bool, overwrite: bool = False) -> bool:
+    """Refuse a name that a transform cannot be written to, before it is made.
+
+    Parameters
+    ----------
+    path, format, overwrite
+        As in `write`.
+    affine
+        Whether it is an `AffineTransform`.
+
+    Returns
+    -------
+    bool
+        Whether the affine form is meant.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, the ending does not fit, or the name is taken.
+    """
+    if format not in FORMATS:
+        raise InputError(
+            f"{path}: expected one of the formats {', '.join(FORMATS)}, found {format!r}; choose "
+            "one of them."
+        )
+    check_new_file(path, overwrite)
+    dense, exact = FORMATS[format]
+    name = path.name.lower()
+    as_affine = affine and name.endswith(exact)
+    if not as_affine and not name.endswith(dense):
+        fitting = dict.fromkeys((*dense, *(exact if affine else ())))
+        raise InputError(
+            f"{path}: expected a name ending in {' or '.join(fitting)} for this transform in the "
+            f"format {format}, found {path.suffix or 'no ending'}; rename the output."
+        )
+    return as_affine
 
 
 def _write(
@@ -187,8 +218,5 @@ def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTrans
 
 def _both(path: Path, fixed: Grid | None, moving: Grid | None) -> tuple[Grid, Grid]:
     if fixed is None or moving is None:
-        raise InputError(
-            f"{path}: expected the fixed and the moving image, since FSL's transforms are relative "
-            "to their headers, found none; give both."
-        )
+        raise NoImagesError(path)
     return fixed, moving

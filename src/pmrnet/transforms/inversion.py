@@ -7,12 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pmrnet.errors import InputError
 from pmrnet.transforms.affine import AffineTransform
-from pmrnet.transforms.chain import map_slab, slabs, voxel_centres
+from pmrnet.transforms.affine_part import affine_part, split_field
+from pmrnet.transforms.chain import Chain, joined, map_slab, slabs, voxel_centres
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.transform import Transform, check_grid
-
-# Enough points for the affine part of a transform, which only speeds the iteration up.
-_SAMPLE = 5000
 
 
 def invert(
@@ -52,13 +50,13 @@ def invert(
 
     Notes
     -----
-    A fixed-point iteration: the affine part B of T is fitted first, and S(y) is corrected by
+    A fixed-point iteration: the affine part B of T is taken first, and S(y) is corrected by
     -w B^-1 (T(S(y)) - y). The weight w is halved at points whose error did not shrink, so that the
     iteration converges where the plain one (B = identity, w = 1) diverges, as for large rotations
     and strong expansion.
     """
     shape, affine = check_grid(shape, affine, "Grid of the inverse")
-    back = closest_affine(transform, shape, affine).inverse().matrix
+    back = affine_part(transform).inverse().matrix
     components = np.empty((3, *shape), np.float32)
     failed, largest = 0, 0.0
     for slab in slabs(shape):
@@ -77,37 +75,34 @@ def invert(
     return DenseTransform(np.moveaxis(components, 0, -1), affine)
 
 
-def closest_affine(
-    transform: Transform, shape: tuple[int, ...], affine: NDArray[np.float64]
-) -> AffineTransform:
-    """Affine part of a transform: the least-squares fit to it on a coarse grid.
+def inverse_of(transform: Transform, tolerance_mm: float = 0.01) -> Transform:
+    """Inverse of a transform, wherever its moving space lies.
 
     Parameters
     ----------
     transform
         T, from the fixed to the moving space.
-    shape, affine
-        Where it is fitted: voxels along each axis and 4x4 matrix to RAS mm.
+    tolerance_mm
+        As in `invert`.
 
     Returns
     -------
-    AffineTransform
-        A translation alone where the fit is close to singular.
+    Transform
+        Exact of an affine transform; of others, that of `extended` T, each field inverted on its
+        own grid.
+
+    Raises
+    ------
+    InputError
+        If a field has no inverse, see `invert`.
     """
-    step = max(1.0, (np.prod(shape) / _SAMPLE) ** (1 / 3))
-    coarse = tuple(max(1, round(n / step)) for n in shape)
-    grid = affine @ np.diag([*(n / m for n, m in zip(shape, coarse, strict=True)), 1.0])
-    centres = voxel_centres(coarse, grid, slice(0, coarse[2])).reshape(-1, 3)
-    displacement = transform.map_points(centres) - centres
-    middle, shift = centres.mean(axis=0), displacement.mean(axis=0)
-    # The smallest solution: an axis of one voxel says nothing, and the identity is kept along it.
-    slope = np.linalg.lstsq(centres - middle, displacement - shift, rcond=None)[0].T
-    matrix = np.eye(4)
-    matrix[:3, :3] += slope
-    matrix[:3, 3] = shift - slope @ middle
-    if np.linalg.cond(matrix[:3, :3]) > 100:
-        matrix[:3, :3], matrix[:3, 3] = np.eye(3), shift
-    return AffineTransform(matrix)
+    if isinstance(transform, Chain):
+        return joined([inverse_of(t, tolerance_mm) for t in reversed(transform.transforms)])
+    if isinstance(transform, AffineTransform):
+        return transform.inverse()
+    rest, part = split_field(transform)
+    inverse = invert(rest, rest.shape, rest.affine, tolerance_mm=tolerance_mm)
+    return Chain([part.inverse(), inverse])
 
 
 def round_trip_error(transform: Transform, inverse: DenseTransform) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pmrnet.errors import InputError
 from pmrnet.transforms.transform import Grid
+from pmrnet.whole_numbers import is_whole
 
 # Of neighbours neither of which is background, the share with equal values of a label map. Manual
 # labels of brains at 1 mm (LPBA40, Mindboggle) have above 0.95, the 8-bit images below 0.07.
@@ -44,7 +45,7 @@ def check_labels(image: Grid) -> None:
     values = image_values(image)
     if values.dtype.kind in "biu":
         return
-    bad = values if values.dtype.kind != "f" else values[~_whole(values)]
+    bad = values if values.dtype.kind != "f" else values[~is_whole(values)]
     if bad.size:
         raise InputError(
             f"{image_name(image, 'Label map')}: expected labels, which are whole numbers, found "
@@ -72,7 +73,7 @@ def looks_like_labels(image: Grid) -> bool:
     values = image_values(image)
     if values.dtype.kind not in "biuf" or not values.size:
         return False
-    if values.dtype.kind == "f" and not _whole(values).all():
+    if values.dtype.kind == "f" and not is_whole(values).all():
         return False
     found, count = np.unique(values, return_counts=True)
     background = found[count.argmax()]
@@ -86,8 +87,3 @@ def looks_like_labels(image: Grid) -> bool:
         equal += np.count_nonzero(inside & (ahead == behind))
     # Without neighbours these are landmarks, or one value throughout.
     return counted == 0 or equal >= _EQUAL_NEIGHBOURS * counted
-
-
-def _whole(values: NDArray) -> NDArray[np.bool_]:
-    """Where a float is a whole number; infinity and NaN are none."""
-    return np.isfinite(values) & (values == np.rint(values))

@@ -12,11 +12,9 @@ import numpy as np
 from pmrnet.data.template import Grid as ImageGrid
 from pmrnet.errors import InputError
 from pmrnet.result_folder import ENDINGS, RECORD
-from pmrnet.transforms.affine import AffineTransform
-from pmrnet.transforms.chain import Chain, to_dense
-from pmrnet.transforms.dense import DenseTransform
-from pmrnet.transforms.files import read
-from pmrnet.transforms.inversion import closest_affine, invert
+from pmrnet.transforms.chain import joined
+from pmrnet.transforms.files import NoImagesError, read
+from pmrnet.transforms.inversion import inverse_of
 from pmrnet.transforms.transform import Grid, Transform
 
 #: what a registration calls the transform from fixed to moving space, and the one back
@@ -95,10 +93,11 @@ def load_member(
     ----------
     member
         Of a folder, its forward transform is read, or for the inverse its inverse one. Of a file,
-        the inverse is computed: exactly where it is affine, numerically (`invert`) where
+        the inverse is computed: exactly where it is affine, numerically (`inverse_of`) where
         it is dense.
     fixed, moving
-        The two images, for FSL's formats. The folder of a registration knows its own.
+        The two images that the member goes between, for FSL's formats: of an inverse, that of the
+        file goes the other way. The folder of a registration knows its own.
 
     Raises
     ------
@@ -112,11 +111,11 @@ def load_member(
         own = _grids(path)
         fixed, moving = own[:: -1 if member.inverse else 1] if own else (fixed, moving)
         return read(file, fixed=fixed, moving=moving)
-    transform = read(path, fixed=fixed, moving=moving)
     if not member.inverse:
-        return transform
+        return read(path, fixed=fixed, moving=moving)
+    transform = read(path, fixed=moving, moving=fixed)
     try:
-        return _inverse(transform)
+        return inverse_of(transform)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -137,17 +136,27 @@ def load_chain(
     Returns
     -------
     Transform
-        A `Chain`, or the transform itself if there is one.
+        As `joined` makes it of them.
 
     Raises
     ------
     InputError
         If there is none, or one of them cannot be read or inverted.
     """
-    if len(texts) > 1:
-        fixed = moving = None
-    members = [load_member(parse_member(text), fixed=fixed, moving=moving) for text in texts]
-    return members[0] if len(members) == 1 else Chain(members)
+    return _load([parse_member(text) for text in texts], fixed, moving)
+
+
+def _load(members: Sequence[Member], fixed: Grid | None, moving: Grid | None) -> Transform:
+    if len(members) == 1:
+        return load_member(members[0], fixed=fixed, moving=moving)
+    try:
+        return joined([load_member(member) for member in members])
+    except NoImagesError as error:
+        raise InputError(
+            f"{error.path}: expected a transform that needs no images, since those between the "
+            "members of a chain are not known, found one of FSL; convert it first: `pmrnet compose "
+            "--transform FILE --reference FIXED --moving MOVING -o NEW`."
+        ) from error
 
 
 def load_written_inverse(
@@ -175,13 +184,7 @@ def load_written_inverse(
     members = [parse_member(text) for text in reversed(texts)]
     if not members or not all(member.path.is_dir() for member in members):
         return None
-    if len(members) > 1:
-        fixed = moving = None
-    inverses = [
-        load_member(replace(member, inverse=not member.inverse), fixed=fixed, moving=moving)
-        for member in members
-    ]
-    return inverses[0] if len(inverses) == 1 else Chain(inverses)
+    return _load([replace(m, inverse=not m.inverse) for m in members], fixed, moving)
 
 
 def _grids(folder: Path) -> tuple[Grid, Grid] | None:
@@ -194,20 +197,3 @@ def _grids(folder: Path) -> tuple[Grid, Grid] | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _inverse(transform: Transform) -> Transform:
-    if isinstance(transform, Chain):
-        return Chain([_inverse(member) for member in reversed(transform.transforms)])
-    if isinstance(transform, AffineTransform):
-        return transform.inverse()
-    if isinstance(transform, DenseTransform):
-        # Less its affine part a field takes its own grid to about itself, so that this grid is
-        # where the rest has to be inverted, wherever the moving space lies. The rest is made a
-        # field of its own since beyond the grid that one is constant: the whole one would be, and
-        # would break off from its affine part there.
-        grid = transform.shape, transform.affine
-        back = closest_affine(transform, *grid).inverse()
-        rest = to_dense(Chain([transform, back]), *grid)
-        return Chain([back, invert(rest, *grid)])
-    raise TypeError(f"no inverse of {type(transform).__name__}")

@@ -17,7 +17,7 @@ import numpy as np
 from pmrnet.data.placement import LPS
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
-from pmrnet.files import atomic_path
+from pmrnet.files import atomic_path, check_new_file
 from pmrnet.transforms import csv_points, gifti_points, vtk_points
 from pmrnet.transforms.transform import Transform
 
@@ -98,11 +98,7 @@ def move_points_file(
             f"{target}: expected a name ending in {source.suffix}, the form of {source}, found "
             f"{target.suffix or 'no ending'}; rename the output."
         )
-    if target.exists() and (not overwrite or target.samefile(source)):
-        raise InputError(
-            f"{target}: expected a new file, found one of that name; remove it, or choose another "
-            "name."
-        )
+    check_new_file(target, overwrite and not (target.exists() and target.samefile(source)))
     content = kind.read(source, lps)
     # The two spaces differ by signs, which are their own inverse.
     signs = np.diag(LPS)[:3] if content.lps else np.ones(3)

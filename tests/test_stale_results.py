@@ -61,3 +61,11 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
 @pytest.mark.parametrize("method", ["none", "affine", "pmrnet@lpba40", "no-such-method"])
 def test_what_has_no_settings_here(method):
     assert _settings_of(Dataset.load("mindboggle"), method) is None
+
+
+def test_the_built_in_data_have_the_objective_of_the_table():
+    """As the file says, so that `make demo` shows the network of the tables."""
+    paths = [f"experiments/{name}/pmrnet.yaml" for name in ("demo", "lpba40")]
+    demo, table = map(Experiment.load, paths)
+    assert demo.network == table.network
+    assert demo.objective == table.objective

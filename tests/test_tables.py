@@ -199,6 +199,26 @@ def test_there_is_no_significance_without_a_measured_reference(folder, reference
     assert not list((folder / "out").glob("significance*"))
 
 
+def test_results_of_two_preparations_of_the_data_are_not_mixed(folder):
+    path = folder / "results" / "net" / "result.json"
+    result = json.loads(path.read_text())
+    result["identity"]["data_sha256"] = "0" * 64
+    path.write_text(json.dumps(result))
+    with pytest.raises(InputError, match="those of affine and net are of different ones"):
+        build(folder)
+    assert not (folder / "out").exists()
+
+
+def test_the_training_is_told_by_its_machine(folder):
+    path = folder / "results" / "net" / "result.json"
+    result = json.loads(path.read_text())
+    result["provenance"]["cost"] = {"steps": 12_500, "training_machines": ["H100", "EPYC"]}
+    path.write_text(json.dumps(result))
+    text = build(folder)
+    assert "12500" in lines_of(text, "PMR-Net")[0]
+    assert "; trained on H100, then EPYC\n" in text
+
+
 def test_results_of_two_protocols_are_not_mixed(folder):
     other = tiny_protocol(test=("p", "q", "r"), validation=("c", "x"))
     store(folder / "results" / "later", protocol=other)

@@ -7,7 +7,14 @@ import pytest
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.trained_weights import methods_with_weights, misfit, weights_of, weights_sha256
+from pmrnet.trained_weights import (
+    methods_with_weights,
+    misfit,
+    training_cost,
+    training_machines,
+    weights_of,
+    weights_sha256,
+)
 from pmrnet.weights import load_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,3 +92,21 @@ def test_methods_with_weights(project):
 
 def test_checksum_without_loading():
     assert weights_sha256("lpba40-pmrnet") == load_network("lpba40-pmrnet")[1]["sha256"]
+
+
+def test_cost_of_a_training_and_of_what_it_started_from():
+    training = {"steps": 2500, "seconds": 30, "init": {"steps": 10_000, "seconds": 90}}
+    assert training_cost(training) == {"steps": 12_500, "seconds": 120}
+    assert training_cost({"steps": 5, "seconds": 7, "init": None}) == {"steps": 5, "seconds": 7}
+    assert training_cost({"steps": 5}) == {"steps": 5, "seconds": None}
+
+
+def test_machines_of_a_training():
+    gpu = {"machine": {"cpu": "Xeon", "cores": 16, "accelerator": "H100"}}
+    cpu = {"machine": {"cpu": "EPYC", "cores": 2, "accelerator": None}}
+    assert training_machines(cpu) == ["EPYC, cores: 2"]
+    assert training_machines({**cpu, "starts": [gpu, gpu, cpu]}) == [
+        "H100, cores: 16",
+        "EPYC, cores: 2",
+    ]
+    assert training_machines({}) == []

@@ -34,7 +34,6 @@ class Registrar:
     def __init__(self, network: RegistrationNetwork, spacing: int) -> None:
         self.network = network
         self.spacing = spacing
-        self._images: dict[str, np.ndarray] = {}
 
     def displacement(self, moving: PreparedSubject, fixed: PreparedSubject) -> np.ndarray:
         """Displacement that moves `moving` onto `fixed`.
@@ -52,10 +51,9 @@ class Registrar:
         return ops.convert_to_numpy(field)[0]
 
     def _image(self, subject: PreparedSubject) -> np.ndarray:
-        if subject.name not in self._images:
-            image = np.asarray(subject.image_at(self.spacing), dtype=np.float32)
-            self._images[subject.name] = image[None, ..., None]
-        return self._images[subject.name]
+        # Anew for each pair, so that the seconds of a registration have all that it takes.
+        image = np.asarray(subject.image_at(self.spacing), dtype=np.float32)
+        return image[None, ..., None]
 
 
 class RefiningRegistrar:

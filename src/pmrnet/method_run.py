@@ -11,7 +11,7 @@ from pmrnet.methods import ALIGNMENTS, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.process_memory import peak_memory_gib
 from pmrnet.provenance import collect
-from pmrnet.trained_weights import weights_of
+from pmrnet.trained_weights import training_cost, training_machines, weights_of
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject
@@ -114,9 +114,12 @@ def _by_network(
     first, second = list(subjects.values())[:2]
     registrar.displacement(first, second)  # compile before timing
     record = collect(config, identity, training["seed"], training["steps"], description["sha256"])
+    trained = training_cost(training)
     record["cost"] = {
         "parameters": network.count_params(),
-        "training_seconds": training.get("seconds"),
+        "steps": trained["steps"],
+        "training_seconds": trained["seconds"],
+        "training_machines": training_machines(training),
         "peak_memory_gib": peak_memory_gib(),
     }
     if shown.trained_on is not None:

@@ -37,7 +37,7 @@ class Protocol:
     not_scored : dict of int to str
         Labels that are known and left out. Not part of the hash.
     data : DataSection
-        Where the volumes come from. Not part of the hash.
+        Where the volumes come from. Of it the space alone is part of the hash, if it is not native.
     """
 
     name: str
@@ -88,6 +88,8 @@ class Protocol:
         # Only where there is one, so that protocols without keep the hash that results carry.
         if self.merge:
             content["merge"] = sorted(self.merge.items())
+        if self.data.space != "native":
+            content["space"] = self.data.space
         return sha256_of(content)[:12]
 
     def pairs(self, split: str) -> list[tuple[str, str]]:

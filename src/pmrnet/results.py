@@ -14,6 +14,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,6 +161,28 @@ def write_result(
         "files": {name: _checksum(text) for name, text in texts.items()},
     }
     atomic_write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
+
+
+def largest_difference(stored: Result, again: Result) -> float:
+    """Largest difference of two results' Dice of a label in a pair.
+
+    Parameters
+    ----------
+    stored, again : Result
+
+    Returns
+    -------
+    float
+        Infinity where a label has a Dice in one of them only.
+    """
+    keys = ["moving", "fixed", "label"]
+    both = stored.pairs.merge(
+        again.pairs, on=keys, how="outer", suffixes=("", "_again"), indicator=True
+    )
+    first, second = both["dice"], both["dice_again"]
+    if (both["_merge"] != "both").any() or (first.isna() != second.isna()).any():
+        return math.inf
+    return float((first - second).abs().max())
 
 
 def _checksum(text: str) -> str:

@@ -28,7 +28,8 @@ _LEGEND = (
     "of voxels of the network grid whose Jacobian determinant is not positive, on the whole grid "
     "and within the fixed brain; SDlogJ: standard deviation of the determinant's logarithm; "
     "seconds: median time of one registration. Parameters, steps and seconds of the training are "
-    "those of the weights; memory: peak of the process that registers, on the host."
+    "those of the weights, with those of weights that the training started from; what it ran on is "
+    "said below. Memory: peak of the process that registers, on the host."
 )
 
 
@@ -130,8 +131,14 @@ def _provenance_line(row: Row, result: Result) -> str:
         f"weights {str(record['weights_sha256'])[:12]}" if record.get("weights_sha256") else "",
         ", then ".join(name for name in machines if name),
         str(record.get("created") or "")[:10],
+        _trained(record.get("cost") or {}),
     ]
     return f"- {row.title}: " + "; ".join(fact for fact in facts if fact)
+
+
+def _trained(cost: Mapping[str, Any]) -> str:
+    machines = cost.get("training_machines")
+    return f"trained on {', then '.join(machines)}" if machines else ""
 
 
 def _machine(machine: Mapping[str, Any]) -> str:

@@ -68,8 +68,8 @@ def build_table(
     Raises
     ------
     InputError
-        If a result is damaged, incomplete or of another protocol, or the paper's file lacks a
-        column.
+        If a result is damaged, incomplete, of another protocol or of other data than the others, or
+        the paper's file lacks a column.
 
     Notes
     -----
@@ -81,6 +81,7 @@ def build_table(
         result = load_result(Path(results_folder) / row.method)
         summary = None if result is None else summarise(result, protocol, resamples, seed)
         measured.append((row, summary, result))
+    _check_same_data(measured)
     paper = [] if paper_csv is None else _read_paper(Path(paper_csv), protocol)
     heading = title or f"Dice on {protocol.name}"
     out = Path(out_folder)
@@ -100,6 +101,20 @@ def build_table(
     for file, content in texts.items():
         atomic_write_text(out / file, content)
     return text
+
+
+def _check_same_data(measured: Sequence[Measured]) -> None:
+    """Refuse rows whose volumes were prepared in several ways, which do not compare."""
+    of_data: dict[str, str] = {}
+    for row, _, result in measured:
+        if result is not None:
+            of_data.setdefault(result.identity.get("data_sha256"), row.method)
+    if len(of_data) > 1:
+        raise InputError(
+            "Expected results of one preparation of the data, found that those of "
+            f"{' and '.join(of_data.values())} are of different ones: evaluate with --overwrite "
+            "those of the earlier one."
+        )
 
 
 def _read_paper(path: Path, protocol: Protocol) -> list[PaperRow]:

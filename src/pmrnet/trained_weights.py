@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
@@ -53,6 +55,40 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     raise InputError(
         f"{method}: expected weights in {trained} or shipped ones, found none; run "
         f"`make train DATASET={data.given} METHOD={name}`."
+    )
+
+
+def training_cost(training: Mapping[str, Any]) -> dict[str, float | None]:
+    """Steps and seconds of a training, with those of the weights that it started from.
+
+    Parameters
+    ----------
+    training
+        Of the weights' JSON.
+
+    Returns
+    -------
+    dict
+        ``steps`` and ``seconds``; None where one of them is not recorded.
+    """
+    parts = [training, *([training["init"]] if training.get("init") else [])]
+    costs = {key: [part.get(key) for part in parts] for key in ("steps", "seconds")}
+    return {key: None if None in values else sum(values) for key, values in costs.items()}
+
+
+def training_machines(training: Mapping[str, Any]) -> list[str]:
+    """What a training ran on, in its order: a graphics card where one did the work, else the CPU.
+
+    Parameters
+    ----------
+    training
+        Of the weights' JSON.
+    """
+    # A training that was stopped may have gone on elsewhere.
+    starts = training.get("starts") or [training]
+    machines = [start["machine"] for start in starts if "machine" in start]
+    return list(
+        dict.fromkeys(f"{m.get('accelerator') or m['cpu']}, cores: {m['cores']}" for m in machines)
     )
 
 

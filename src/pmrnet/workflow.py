@@ -126,6 +126,13 @@ def evaluate(
             "`labels:` and `test:` to it."
         )
     subjects = source.subjects(protocol.test)
+    stored_at = {float(subject.spacing) for subject in subjects.values()}
+    if stored_at != {protocol.spacing_mm}:
+        raise InputError(
+            f"{dataset}: scoring: spacing_mm: expected {', '.join(f'{s:g}' for s in stored_at)}, "
+            "the voxel size in mm that the prepared volumes have, in which displacements are "
+            f"given, found {protocol.spacing_mm:g}; correct it."
+        )
     out = out or source.results / method
     run = method_run(source, method, subjects, data_identity(source, subjects), weights)
     evaluation.evaluate(
@@ -185,21 +192,29 @@ def reproduce(
     -------
     float or None
         Largest difference of a pair's Dice of a label; None where nothing was stored.
+
+    Raises
+    ------
+    InputError
+        If the stored result is of another protocol.
     """
-    from pmrnet.results import load_result
+    from pmrnet.results import largest_difference, load_result
 
     data = Dataset.load(dataset)
     stored = load_result(data.results / method)
     if stored is None:
         evaluate(dataset, method, weights, hd95=hd95)
         return None
+    if stored.protocol_hash != data.protocol.hash:
+        raise InputError(
+            f"{data.results / method}: expected a result of the protocol {data.protocol.hash}, "
+            f"found one of {stored.protocol_hash}, which has other pairs, labels or data; evaluate "
+            "with --overwrite to replace it."
+        )
     again_folder = data.run(method) / "evaluation"
     evaluate(dataset, method, weights, out=again_folder, overwrite=True, hd95=hd95)
     again = load_result(again_folder)
-    keys = ["moving", "fixed", "label"]
-    both = stored.pairs.merge(again.pairs, on=keys, how="outer", suffixes=("", "_again"))
-    difference = (both["dice"] - both["dice_again"]).abs()
-    return float("inf") if len(both) != len(stored.pairs) else float(difference.max())
+    return largest_difference(stored, again)
 
 
 def table(dataset: str) -> str:
@@ -277,6 +292,8 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
         other = _other_than(stored.provenance, weights, _settings_of(data, method))
+        if stored.identity.get("data_sha256") not in (None, now := _data_sha256(data)) and now:
+            other = "data as they are prepared now"
         if other is not None:
             raise InputError(
                 f"Expected the stored result in {data.results / method} to be of the {other}, "
@@ -287,6 +304,13 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
         return
     _say(f"{dataset} {method}: registering and scoring the test pairs")
     in_own_process(evaluate, dataset, method)
+
+
+def _data_sha256(data: Dataset) -> str | None:
+    """Identity of the prepared test subjects, as results have it; None where they are not here."""
+    with suppress(InputError):
+        return sha256_of(data_identity(data, data.subjects(data.protocol.test)))
+    return None
 
 
 def _settings_of(data: Dataset, method: str) -> tuple[Path, str] | None:

@@ -78,3 +78,8 @@ def test_a_wrong_objective_is_the_users_mistake(config, message):
 def test_network_and_objective_have_to_fit():
     with pytest.raises(InputError, match="objective of type displacement"):
         build_network({"type": "faim"}, Objective())
+
+
+def test_networks_of_a_process_are_called_alike():
+    """Keras would count them, and the name is written into the weights' file."""
+    assert build_network({"type": "faim"}).name == build_network({"type": "faim"}).name == "faim"

@@ -39,9 +39,9 @@ def test_terms_of_equation_5(rng, outputs, weighting):
 
     inference = outputs["inference"]
     expected = {
-        "image_reconstruction": float(
-            losses.reconstruction(fixed, outputs["moved"], 0.1, weighting)
-        ),
+        # 16 x 12 voxels of the image, 8 x 6 of the velocity.
+        "image_reconstruction": (1 if weighting == "voxelmorph" else 4)
+        * float(losses.reconstruction(fixed, outputs["moved"], 0.1, weighting)),
         "image_kl": kl(inference),
     }
     half = 1.0 if weighting == "voxelmorph" else 0.5
@@ -62,6 +62,41 @@ def test_levels_as_sums_over_voxels(rng, outputs):
     for name, value in mean.items():
         share = 0.25 if name.startswith("level2") else 1.0
         np.testing.assert_allclose(total[name], share * value, rtol=1e-5)
+
+
+def test_exact_image_terms_are_the_elbo_per_voxel_of_the_velocity(rng, outputs):
+    """Against the sums of equation 6 as they are written, with a dense matrix."""
+    fixed = rng.random((1, 16, 12, 1)).astype(np.float32)
+    given = Objective(0.1, 3.0, level_weight=0.0, weighting="exact")
+    terms = {k: float(v) for k, v in given(fixed, outputs).items()}
+    mean, log_variance = (outputs["inference"][k][0] for k in ("mean", "log_variance"))
+    chains = [np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1) for n in (8, 6)]
+    adjacency = np.kron(chains[0], np.eye(6)) + np.kron(np.eye(8), chains[1])
+    precision = 3.0 * (np.diag(adjacency.sum(axis=1)) - adjacency)
+    kl = 0.0
+    for axis in range(2):
+        m, s = (x[..., axis].ravel().astype(float) for x in (mean, log_variance))
+        kl += 0.5 * (np.diag(precision) @ np.exp(s) - s.sum() + m @ precision @ m)
+    error = ((fixed - outputs["moved"]).astype(float) ** 2).sum() / (2 * 0.1**2)
+    assert terms["image_kl"] * 48 == pytest.approx(kl, rel=1e-4)
+    assert terms["image_reconstruction"] * 48 == pytest.approx(error, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"image_sigma": 0.0}, "image_sigma must be above 0"),
+        ({"feature_sigma": -1.0}, "feature_sigma must be above 0"),
+        ({"prior_lambda": -50.0}, "prior_lambda must be 0 or more"),
+        ({"level_weight": float("nan")}, "level_weight must be 0 or more"),
+        ({"window": 4}, "an odd number of voxels; got 4"),
+        ({"window": 9.0}, "an odd number of voxels; got 9.0"),
+        ({"weighting": "other"}, "weighting must be one of"),
+    ],
+)
+def test_values_out_of_range_are_named(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Objective(**settings)
 
 
 def test_unknown_reduction_is_named():

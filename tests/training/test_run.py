@@ -116,12 +116,44 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monk
     train(experiment(), protocol, subjects, tmp_path / "killed", {})
     assert_same_files(tmp_path / "whole", tmp_path / "killed")
 
-    # Again in the folder of a run that is complete: nothing is trained, the result stays.
-    before = contents(tmp_path / "whole/stage1/last.weights.h5")
+    # Again in the folder of a run that is complete: all stays, its record, too.
+    before = {p: p.read_bytes() for p in (tmp_path / "whole").rglob("*") if p.is_file()}
     path = train(experiment(), protocol, subjects, tmp_path / "whole", {})
     assert path == tmp_path / "whole" / "weights.json"
-    after = contents(tmp_path / "whole/stage1/last.weights.h5")
-    assert all(np.array_equal(before[key], after[key]) for key in before)
+    assert {p: p.read_bytes() for p in (tmp_path / "whole").rglob("*") if p.is_file()} == before
+
+
+def test_who_only_writes_the_weights_of_a_finished_training_is_not_who_trained(
+    subjects, tmp_path, monkeypatch
+):
+    path = train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+    record = json.loads(path.read_text())["training"]
+    path.unlink()
+    monkeypatch.setattr("pmrnet.training.run.accelerator_name", lambda: "another machine")
+    again = json.loads(train(experiment(), tiny_protocol(), subjects, tmp_path, {}).read_text())
+    assert again["training"] == record
+
+
+@pytest.mark.parametrize("other", ["data", "split"])
+def test_a_run_on_other_data_is_refused(subjects, tmp_path, other):
+    protocol = tiny_protocol()
+    path = train(experiment(), protocol, subjects, tmp_path, {"inputs": "1"})
+    before = path.read_bytes()
+    data = {"inputs": "2" if other == "data" else "1"}
+    if other == "split":
+        swapped = {"train": protocol.train[::-1][:1], "validation": protocol.validation}
+        protocol = dataclasses.replace(protocol, **swapped)
+    with pytest.raises(InputError, match="found one on other data or another split; move"):
+        train(experiment(), protocol, subjects, tmp_path, data)
+    assert path.read_bytes() == before
+
+
+def test_images_that_the_network_cannot_halve_are_refused_before_any_work(subjects, tmp_path):
+    network = NETWORK | {"filters": [2] * 3, "hidden_filters": [2] * 3, "hidden_kernels": [1] * 3}
+    given = dataclasses.replace(experiment(), network=network)
+    with pytest.raises(InputError, match=r"multiples of 8 voxels.*found 8 x 8 x 12 at 1 mm"):
+        train(given, tiny_protocol(), subjects, tmp_path, {})
+    assert not (tmp_path / "stage1").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_training():

@@ -93,3 +93,12 @@ def test_shipped_weights_load_with_one_call_and_are_small(name):
     network, description = load_network(name)
     assert network.count_params() > 0
     assert {"config", "seed", "steps", "git"} <= set(description["training"])
+
+
+def test_equal_weights_have_equal_checksums_however_often_they_are_loaded(saved, tmp_path):
+    path = saved[1]
+    expected = json.loads(path.read_text())["sha256"]
+    for number in range(2):
+        again, _ = load_network(path)
+        copy = save_weights(again, CONFIG, tmp_path / f"copy{number}", spacing=2, training={})
+        assert json.loads(copy.read_text())["sha256"] == expected

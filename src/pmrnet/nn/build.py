@@ -49,12 +49,13 @@ def build_network(
     """
     arguments = dict(config)
     kind = arguments.pop("type", None)
-    if kind not in NETWORKS:
+    if not isinstance(kind, str) or kind not in NETWORKS:
         raise InputError(
             f"network type: expected one of {sorted(NETWORKS)}, found {kind!r}; name one of them."
         )
     try:
-        return NETWORKS[kind](objective=objective, **arguments)
+        # A name of its own would count the networks of the process, and get into the weights' file.
+        return NETWORKS[kind](objective=objective, **{"name": kind, **arguments})
     except (TypeError, ValueError) as error:
         raise InputError(
             f"network {kind}: expected arguments that its constructor knows, found otherwise "
@@ -77,7 +78,7 @@ def build_objective(config: dict[str, Any]) -> Objective | DisplacementObjective
     """
     arguments = dict(config)
     kind = arguments.pop("type", "elbo")
-    if kind not in OBJECTIVES:
+    if not isinstance(kind, str) or kind not in OBJECTIVES:
         raise InputError(
             f"objective type: expected one of {sorted(OBJECTIVES)}, found {kind!r}; name one of "
             "them."

@@ -7,6 +7,12 @@ from keras import ops
 from pmrnet.spatial.backend import island
 
 
+def check_window(window: object) -> None:
+    """Refuse an edge of the window that has no voxel in its middle, by a ValueError."""
+    if not isinstance(window, int) or window < 1 or window % 2 == 0:
+        raise ValueError(f"window must be an odd number of voxels; got {window!r}.")
+
+
 def _window_sum(x: object, window: int) -> object:
     """Sum over a cube around every voxel, zero outside the grid; one axis after the other."""
     half = window // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from pmrnet.nn import losses
-from pmrnet.nn.correlation import local_correlation
+from pmrnet.nn.correlation import check_window, local_correlation
 from pmrnet.nn.jacobian import folding
 
 
@@ -36,8 +36,10 @@ class DisplacementObjective:
     folding_weight: float = 1.0e-3
 
     def __post_init__(self) -> None:
-        if self.window < 1 or self.window % 2 == 0:
-            raise ValueError(f"window must be an odd number of voxels; got {self.window}.")
+        check_window(self.window)
+        for name in ("gradient_weight", "folding_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more; got {getattr(self, name)}.")
 
     def term_names(self, levels: int = 0) -> list[str]:
         """Names of the terms, in the order in which they are logged; there are none of levels."""

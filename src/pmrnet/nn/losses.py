@@ -8,7 +8,8 @@ log-variance,
     KL = 1/2 [ tr(lambda D exp(s)) - sum s + mu' Lambda mu ] + const,
     mu' Lambda mu = lambda * sum over neighbouring pairs (mu_i - mu_j)^2.
 
-Two weightings are offered, both per voxel. `exact` divides that ELBO by the number of voxels.
+Two weightings are offered, both per voxel of the term's own grid. `exact` divides the terms of that
+ELBO by the number of voxels; where the two grids differ, `Objective` weighs them.
 `voxelmorph` is what VoxelMorph implements since October 2018 and what the paper built on: against
 `exact` its reconstruction is twice, its smoothness (N = 3) a sixth.
 """
@@ -27,7 +28,8 @@ WEIGHTINGS = ("voxelmorph", "exact")
 LARGEST_LOG_VARIANCE = 6.0
 
 
-def _check(weighting: str) -> None:
+def check_weighting(weighting: str) -> None:
+    """Refuse what is none of `WEIGHTINGS`, by a ValueError."""
     if weighting not in WEIGHTINGS:
         raise ValueError(f"weighting must be one of {WEIGHTINGS}; got {weighting!r}.")
 
@@ -51,7 +53,7 @@ def reconstruction(
     tensor
         Scalar, averaged over voxels, channels and batch.
     """
-    _check(weighting)
+    check_weighting(weighting)
     return mean_square(fixed, moved) * ((1.0 if weighting == "voxelmorph" else 0.5) / sigma**2)
 
 
@@ -133,7 +135,7 @@ def kl_to_prior(
     tensor
         Scalar, averaged over the batch.
     """
-    _check(weighting)
+    check_weighting(weighting)
     axes = mean.shape[-1]
     if weighting == "voxelmorph":
         smoothness = 0.5 * mean_square_gradient(mean)

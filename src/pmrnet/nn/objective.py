@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from pmrnet.nn import losses
-from pmrnet.nn.correlation import local_correlation
+from pmrnet.nn.correlation import check_window, local_correlation
 
 SIMILARITIES = ("mse", "lncc")
 REDUCTIONS = ("mean", "sum")
@@ -40,7 +40,9 @@ class Objective:
         `relative`, divided by each channel's variance (see `losses.relative_mean_square`), or
         `plain`, the mean square as the authors' released code has it.
     weighting
-        `voxelmorph` or `exact`, see `pmrnet.nn.losses`.
+        `voxelmorph` or `exact`, see `pmrnet.nn.losses`. With `exact` the image's terms are the ELBO
+        per voxel of the velocity; of a level's features the mean over channels is taken all the
+        same, since their number is not given by the data.
     similarity
         Of the images: `mse`, equation 6, or `lncc`, one minus the squared local correlation in
         place of the squared difference.
@@ -60,6 +62,14 @@ class Objective:
     window: int = 9
 
     def __post_init__(self) -> None:
+        for name in ("image_sigma", "feature_sigma"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0; got {getattr(self, name)}.")
+        for name in ("prior_lambda", "level_weight", "level_kl_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more; got {getattr(self, name)}.")
+        check_window(self.window)
+        losses.check_weighting(self.weighting)
         if self.similarity not in SIMILARITIES:
             raise ValueError(f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}.")
         if self.level_reduction not in REDUCTIONS:
@@ -91,7 +101,9 @@ class Objective:
         """
         inference = outputs["inference"]
         terms = {
-            "image_reconstruction": self._image_reconstruction(fixed, outputs["moved"]),
+            "image_reconstruction": self._image_reconstruction(
+                fixed, outputs["moved"], inference["mean"].shape[1:-1]
+            ),
             "image_kl": self._kl(inference.get("penalised", inference)),
         }
         if self.level_weight:
@@ -109,9 +121,16 @@ class Objective:
                 terms[f"level{number}_kl"] = weight * self._kl(level)
         return terms
 
-    def _image_reconstruction(self, fixed: object, moved: object) -> object:
+    def _image_reconstruction(
+        self, fixed: object, moved: object, velocity_grid: tuple[int, ...]
+    ) -> object:
         if self.similarity == "mse":
-            return losses.reconstruction(fixed, moved, self.image_sigma, self.weighting)
+            term = losses.reconstruction(fixed, moved, self.image_sigma, self.weighting)
+            # Means per voxel of two grids: in the ELBO the image has as many voxels as it has.
+            per_voxel = (
+                1.0 if self.weighting == "voxelmorph" else _ratio(fixed.shape[1:-1], velocity_grid)
+            )
+            return per_voxel * term
         return (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
 
     def _kl(self, posterior: dict) -> object:

@@ -20,7 +20,8 @@ from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
-from pmrnet.provenance import collect
+from pmrnet.provenance import collect, sha256_of
+from pmrnet.trained_weights import training_cost
 from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, resume
 from pmrnet.training.keep_best import KeepBest
@@ -30,6 +31,9 @@ from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation_callback import DataSet, validation_callback
 from pmrnet.weights import load_network, save_weights
+
+#: written when a stage is trained to its end
+_DONE = "done.json"
 
 
 def train(
@@ -67,7 +71,8 @@ def train(
     Raises
     ------
     InputError
-        If the loss is no longer finite, or `folder` holds a run of another experiment.
+        If the loss is no longer finite, `folder` holds a run of another experiment or on other
+        data, or the network does not take images of the subjects' size.
     """
     folder = Path(folder)
     provenance = collect(
@@ -78,15 +83,19 @@ def train(
         weights_sha256=None,
         accelerator=accelerator_name(),
     )
-    _claim(folder, provenance["config_sha256"])
+    data_sets = [(protocol, subjects), *mixed]
+    _claim(folder, provenance["config_sha256"], _data_sha256(data, data_sets))
+    if (done := folder / "weights.json").is_file():
+        return done
     keras.utils.set_random_seed(experiment.seed)
     network = build_network(experiment.network, build_objective(experiment.objective))
     network.build()
+    _check_grids(network, experiment, data_sets)
     start = _start_from(network, experiment) if experiment.init else {}
-    add_start(folder, provenance)
-    data_sets = [(protocol, subjects), *mixed]
+    if not all((folder / f"stage{n}" / _DONE).is_file() for n in _numbers(experiment)):
+        add_start(folder, provenance)
     training = [[prepared[s] for s in split.train] for split, prepared in data_sets]
-    for number, stage in enumerate(experiment.stages, start=1):
+    for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
         name = f"stage{number}"
         validation = validation_callback(stage, name, experiment, data_sets, folder)
         _run_stage(network, stage, name, experiment, training, validation, folder)
@@ -101,12 +110,18 @@ def train(
         spacing=best["spacing"],
         training={
             **provenance,
+            **read_starts(folder)[-1],  # not this one, if all was trained and nothing written
             **start,
             "best": best,
             "seconds": _seconds(experiment, folder),
             "starts": read_starts(folder),
         },
     )
+
+
+def _numbers(experiment: Experiment) -> range:
+    """Numbers of the stages, as their folders are called."""
+    return range(1, len(experiment.stages) + 1)
 
 
 def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
@@ -118,15 +133,14 @@ def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
             f"{experiment.init}, which are of {description['network']}; make them agree."
         )
     network.set_weights(found.get_weights())
-    before = description.get("training", {})
-    kept = {key: before.get(key) for key in ("steps", "seconds")}
-    return {"init": {"weights": experiment.init, "sha256": description["sha256"], **kept}}
+    cost = training_cost(description.get("training", {}))
+    return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
 
 
 def _seconds(experiment: Experiment, folder: Path) -> int:
     """Time that the steps and the validation took, over all starts, by the logs."""
     total = 0.0
-    for number, stage in enumerate(experiment.stages, start=1):
+    for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
         with (folder / f"stage{number}" / "log.csv").open(newline="") as file:
             for row in csv.DictReader(file):
                 total += stage.validate_every * float(row["seconds_per_step"])
@@ -134,15 +148,41 @@ def _seconds(experiment: Experiment, folder: Path) -> int:
     return round(total)
 
 
-def _claim(folder: Path, config_sha256: str) -> None:
-    """Refuse to go on in the folder of another experiment, whose checkpoints would not fit."""
-    marker = folder / "experiment.sha256"
-    if marker.is_file() and marker.read_text().strip() != config_sha256:
-        raise InputError(
-            f"{folder}: expected a run of this experiment, found one of other settings; move the "
-            "folder away to train anew, or restore the experiment file to go on."
-        )
-    atomic_write_text(marker, config_sha256 + "\n")
+def _data_sha256(data: Mapping[str, Any], data_sets: Sequence[DataSet]) -> str:
+    """Hash of what is trained on, and of which subjects only choose the weights."""
+    splits = [[list(protocol.train), list(protocol.validation)] for protocol, _ in data_sets]
+    return sha256_of({"data": data, "splits": splits})
+
+
+def _claim(folder: Path, config_sha256: str, data_sha256: str) -> None:
+    """Refuse to go on in the folder of another run: the record would say what was not done."""
+    for name, own, what, undo in (
+        ("experiment.sha256", config_sha256, "of other settings", "experiment file"),
+        ("data.sha256", data_sha256, "on other data or another split", "data and their split"),
+    ):
+        marker = folder / name
+        if marker.is_file() and marker.read_text().strip() != own:
+            raise InputError(
+                f"{folder}: expected a run of this experiment on these data, found one {what}; "
+                f"move the folder away to train anew, or restore the {undo} to go on."
+            )
+        atomic_write_text(marker, own + "\n")
+
+
+def _check_grids(
+    network: keras.Model, experiment: Experiment, data_sets: Sequence[DataSet]
+) -> None:
+    """Refuse images that the network cannot halve as often as it wants, before any work."""
+    for _, subjects in data_sets:
+        subject = next(iter(subjects.values()))
+        for stage in experiment.stages:
+            shape = tuple(n * subject.spacing / stage.spacing for n in subject.image.shape)
+            if any(n % network.multiple for n in shape):
+                raise InputError(
+                    f"spacing: expected images of multiples of {network.multiple} voxels for this "
+                    f"network, found {' x '.join(f'{n:g}' for n in shape)} at {stage.spacing} mm; "
+                    "choose another spacing, or another shape of the data."
+                )
 
 
 def _run_stage(
@@ -155,7 +195,7 @@ def _run_stage(
     folder: Path,
 ) -> None:
     stage_folder = folder / name
-    done, last = stage_folder / "done.json", stage_folder / "last.weights.h5"
+    done, last = stage_folder / _DONE, stage_folder / "last.weights.h5"
     if done.exists():
         network.load_weights(last)
         return

@@ -10,6 +10,7 @@ from typing import Any
 from pmrnet.files import atomic_write_text
 
 _NAME = "starts.json"
+_KEPT = ("created", "git", "python", "backend", "packages", "machine")
 
 
 def add_start(folder: Path, provenance: Mapping[str, Any]) -> None:
@@ -22,7 +23,7 @@ def add_start(folder: Path, provenance: Mapping[str, Any]) -> None:
     provenance
         From `pmrnet.provenance.collect`.
     """
-    start = {key: provenance[key] for key in ("created", "git", "backend", "packages", "machine")}
+    start = {key: provenance[key] for key in _KEPT}
     text = json.dumps([*read_starts(folder), start], indent=1)
     atomic_write_text(Path(folder) / _NAME, text + "\n")
 

@@ -8,6 +8,7 @@ from typing import Any
 from pmrnet.dataset import Dataset
 from pmrnet.methods import method_of
 from pmrnet.rows import PAPER_TABLES
+from pmrnet.trained_weights import training_machines
 
 # By data set: what it is called, whose it is, and what its weights have not seen.
 _DATA = {
@@ -66,9 +67,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
     changes = ", images changed at random" if config.get("augment") else ""
     best = training["best"]
     score = f", validation Dice {best['val_dice']:.3f}" if "val_dice" in best else ""
-    # A training that was stopped may have gone on elsewhere.
-    starts = training.get("starts") or [training]
-    machines = ", then ".join(dict.fromkeys(_machine(start["machine"]) for start in starts))
+    machines = ", then ".join(training_machines(training))
     rows = {
         "load": "`from pmrnet.weights import load_network; network, description = "
         f'load_network("{name}")`',
@@ -104,10 +103,6 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
             "",
         ]
     )
-
-
-def _machine(machine: dict[str, Any]) -> str:
-    return f"{machine.get('accelerator') or machine['cpu']}, cores: {machine['cores']}"
 
 
 def _span(names: tuple[str, ...] | list[str]) -> str:

@@ -180,23 +180,31 @@ def test_files_come_out_the_same_and_depend_on_the_results_alone(folder, monkeyp
     def files():
         return {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
 
-    build(folder, reference="net")
+    build(folder, references=["net"])
     first = files()
     assert sorted(first) == [
         *("significance.csv", "significance.md", "table1.csv", "table1.md", "table1.tex"),
     ]
     shutil.rmtree(folder / "out")
     monkeypatch.chdir(folder)
-    build(folder, reference="net")
+    build(folder, references=["net"])
     assert files() == first
 
 
-@pytest.mark.parametrize("reference", [None, "later", "no-such"])
-def test_there_is_no_significance_without_a_measured_reference(folder, reference):
-    build(folder, reference=reference)
+@pytest.mark.parametrize("references", [[], ["later"], ["no-such", "later"]])
+def test_there_is_no_significance_without_a_measured_reference(folder, references):
+    build(folder, references=references)
     assert not list((folder / "out").glob("significance*"))
-    build(folder, rows=ROWS[:1], reference="affine")
+    build(folder, rows=ROWS[:1], references=["affine"])
     assert not list((folder / "out").glob("significance*"))
+
+
+def test_further_references_have_files_of_their_own(folder):
+    build(folder, references=["later", "net", "affine"])
+    names = {path.stem for path in (folder / "out").glob("significance*")}
+    assert names == {"significance-net", "significance-affine"}
+    text = (folder / "out" / "significance-net.md").read_text()
+    assert "score of PMR-Net less that of the other" in text
 
 
 def test_results_of_two_preparations_of_the_data_are_not_mixed(folder):

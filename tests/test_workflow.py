@@ -388,7 +388,7 @@ def test_the_stored_tables_are_those_of_the_stored_results(dataset, tmp_path, mo
     folder = tmp_path / "experiments" / dataset
     stored = {
         path.name: path.read_bytes()
-        for pattern in ("table*.*", "significance.*")
+        for pattern in ("table*.*", "significance*.*")
         for path in folder.glob(pattern)
     }
     for name in stored:

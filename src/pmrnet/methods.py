@@ -60,8 +60,14 @@ METHODS = {
     ),
 }
 
-#: the method that the others are compared with
-REFERENCE = "pmrnet"
+#: the methods that the others of a table are compared with, the table's own first
+REFERENCES = (
+    "pmrnet",
+    "pmrnet-refined",
+    "general-refined",
+    "general@lpba40",
+    "general-refined@lpba40",
+)
 
 #: methods that compute no deformation, and how labels are aligned for them
 ALIGNMENTS = {"none": "header", "affine": "affine"}

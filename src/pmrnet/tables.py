@@ -33,7 +33,7 @@ def build_table(
     title: str | None = None,
     resamples: int = 2000,
     seed: int = 2019,
-    reference: str | None = None,
+    references: Sequence[str] = (),
 ) -> str:
     """Write a table as Markdown, CSV and LaTeX.
 
@@ -56,9 +56,10 @@ def build_table(
         Heading of the table.
     resamples, seed : int
         Of the bootstrap, see `pmrnet.summary.bootstrap_interval`.
-    reference : str, optional
-        The method that the others are compared with in ``significance.md`` and
-        ``significance.csv``, which are written where it and another one are measured.
+    references : sequence of str
+        Methods that the others are compared with, each where it and another one are measured: the
+        first in ``significance.md`` and ``significance.csv``, a further one in
+        ``significance-<method>.md`` and ``.csv``.
 
     Returns
     -------
@@ -92,10 +93,13 @@ def build_table(
         f"{name}.md": text,
     }
     found = {row.method: (row.title, result) for row, _, result in measured if result is not None}
-    if reference in found and len(found) > 1:
+    for number, reference in enumerate(references):
+        if reference not in found or len(found) < 2:
+            continue
+        stem = f"significance-{reference}" if number else "significance"
         comparisons = compare_all(found, reference, protocol, resamples, seed)
-        texts["significance.csv"] = significance_csv(comparisons)
-        texts["significance.md"] = significance_markdown(
+        texts[f"{stem}.csv"] = significance_csv(comparisons)
+        texts[f"{stem}.md"] = significance_markdown(
             f"{heading}: significance", found[reference][0], comparisons, resamples
         )
     for file, content in texts.items():

@@ -19,7 +19,7 @@ from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.method_run import method_run, refined_config
-from pmrnet.methods import ALIGNMENTS, REFERENCE, method_of
+from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import sha256_of
 from pmrnet.rows import PAPER_TABLES, is_trained_here, listed, row_of, to_make
@@ -238,7 +238,7 @@ def table(dataset: str) -> str:
         data.experiments,
         paper_csv=printed[0] if printed else None,
         name=name,
-        reference=REFERENCE,
+        references=REFERENCES,
     )
 
 

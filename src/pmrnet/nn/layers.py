@@ -252,6 +252,10 @@ class LatentFusion(keras.layers.Layer):
     by 2^(l-1); as a variance (`variance=True`) by 4^(l-1). The coarsest is added into the next
     finer one and so on, which equals resizing each by itself, with less work. A finer level may be
     None, which counts as zero.
+
+    Variances are interpolated as values are. The variance of an interpolated sample is less between
+    the voxels of the coarse grid (weights squared), and neighbours there are correlated; the loss
+    takes the voxels of the fused posterior for independent, of these variances.
     """
 
     def __init__(self, variance: bool = False, **kwargs: object) -> None:

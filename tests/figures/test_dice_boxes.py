@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from pmrnet.errors import InputError
 from pmrnet.figures.dice_boxes import draw_dice_boxes
@@ -45,6 +46,8 @@ def test_more_methods_than_colours_can_be_told_apart(rng):
         (patch.get_facecolor(), patch.get_hatch()) for patch in figure.legends[0].get_patches()
     }
     assert len(looks) == 12
+    # On black neither a hatch nor the median is seen.
+    assert "#000000" not in {to_hex(colour) for colour, _ in looks}
 
 
 def test_no_scores_at_all():

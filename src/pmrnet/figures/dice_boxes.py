@@ -11,6 +11,8 @@ from matplotlib.patches import Patch
 from pmrnet.errors import InputError
 from pmrnet.figures import style
 
+# Grey in place of black, on which neither the median nor a hatch is seen.
+_COLOURS = tuple("0.75" if colour == style.BLACK else colour for colour in style.COLOURS)
 # For more methods than there are colours.
 _HATCHES = ("", "////", "....")
 
@@ -53,8 +55,8 @@ def draw_dice_boxes(
     width = 0.8 / len(scores)
     handles = []
     for number, (method, table) in enumerate(scores.items()):
-        colour = style.COLOURS[number % len(style.COLOURS)]
-        hatch = _HATCHES[number // len(style.COLOURS) % len(_HATCHES)]
+        colour = _COLOURS[number % len(_COLOURS)]
+        hatch = _HATCHES[number // len(_COLOURS) % len(_HATCHES)]
         boxes = panel.boxplot(
             [table[region].dropna() for region in regions],
             positions=[x + width * (number - (len(scores) - 1) / 2) for x in range(len(regions))],
@@ -62,7 +64,7 @@ def draw_dice_boxes(
             patch_artist=True,
             manage_ticks=False,
             flierprops={"marker": ".", "markersize": 2, "markeredgecolor": colour},
-            medianprops={"color": "white" if colour == style.BLACK else "black", "linewidth": 1},
+            medianprops={"color": "black", "linewidth": 1},
             whiskerprops={"linewidth": 0.6},
             capprops={"linewidth": 0.6},
         )

@@ -19,16 +19,16 @@ demo: $(CORE)
 	$(RUN) demo
 
 data: $(CORE)
-	$(RUN) data --dataset $(DATASET) $(if $(RAW),--raw $(RAW))
+	$(RUN) data --dataset "$(DATASET)" $(if $(RAW),--raw "$(RAW)")
 
 train: data
-	$(RUN) train --dataset $(DATASET) --method $(METHOD)
+	$(RUN) train --dataset "$(DATASET)" --method "$(METHOD)"
 
 evaluate: data
-	$(RUN) evaluate --dataset $(DATASET) --method $(METHOD)
+	$(RUN) evaluate --dataset "$(DATASET)" --method "$(METHOD)"
 
 table1: $(CORE)
-	$(RUN) table --dataset $(DATASET)
+	$(RUN) table --dataset "$(DATASET)"
 
 table2: $(CORE)
 	$(RUN) table --dataset mindboggle
@@ -39,7 +39,7 @@ tables: $(CORE)
 	$(RUN) tables
 
 figures: $(CORE)
-	$(RUN) figures --dataset $(DATASET)
+	$(RUN) figures --dataset "$(DATASET)"
 
 # The figures that the README shows. No brains in them but the built-in ones.
 docs-figures: DATASET = demo

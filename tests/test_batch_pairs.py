@@ -75,7 +75,7 @@ def network(monkeypatch):
         model.loads += 1
         return model
 
-    def estimate(brain, *_):
+    def estimate(brain, *_, **__):
         with counting:
             model.alignments += 1
         sizes = tuple(brain.spacing.round(1).tolist())
@@ -307,6 +307,11 @@ def test_a_foreign_table_is_refused(folder, tmp_path, network):
     with pytest.raises(InputError, match=r"results\.csv: expected the table of an earlier batch"):
         run(listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), out)
     assert (out / "results.csv").read_text() == "my,own\n1,2\n"
+    text = ",".join(COLUMNS) + "\n" + "," * len(COLUMNS) + "\n"  # a cell too many
+    (out / "results.csv").write_text(text)
+    with pytest.raises(InputError, match=r"results\.csv: expected the table of an earlier batch"):
+        run(listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), out)
+    assert (out / "results.csv").read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from pmrnet.cli import main
@@ -48,13 +50,19 @@ def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
-    def interrupted(*_):
+def test_an_interrupt_is_no_traceback(monkeypatch, capsys, tmp_path):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pmrnet.workflow.table", interrupted)
     assert main(["table"]) == 130
     assert "goes on from here" in capsys.readouterr().err
+    monkeypatch.setattr("pmrnet.transforms.load_chain", interrupted)
+    image = tmp_path / "image.nii"
+    nib.save(nib.Nifti1Image(np.zeros((7, 8, 9), np.uint8), np.eye(4)), image)
+    names = ["--transform", "t.mat", "--reference", str(image), "-o", str(tmp_path / "j.nii")]
+    assert main(["jacobian", *names]) == 130
+    assert "goes on" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

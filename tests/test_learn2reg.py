@@ -135,6 +135,15 @@ def test_other_exports_and_other_files_are_left_alone(tmp_path):
     export(tmp_path / "a")
     with pytest.raises(InputError, match="other weights"):
         export(tmp_path / "a", weights_sha256="x")
+    # Others' fields are not taken for theirs, though their numbers are the same.
+    others = {"anna": SUBJECTS["S31"], "bert": SUBJECTS["S7"]}
+    pairs = [("anna", "bert")]
+    write_fields(tmp_path / "c", pairs, others, Method(), IDENTITY)
+    with pytest.raises(InputError, match="pairs or data"):
+        write_fields(tmp_path / "c", [("adam", "anna")], {**others, "adam": 0}, Method(), IDENTITY)
+    (tmp_path / "a" / "export.json").write_text("{")
+    with pytest.raises(InputError, match="pairs or data"):
+        export(tmp_path / "a")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="empty folder"):

@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("PMRNET_DATA", raising=False)
     calls = SimpleNamespace(prepared=None, label_ids=(1002, 1033))
 
-    def prepare_dataset(files, out, settings, orientation, console):
+    def prepare_dataset(files, out, settings, orientation, processes, console):
         calls.prepared = (files, out, settings, orientation)
         return [SimpleNamespace(name=name, label_ids=calls.label_ids) for name in files]
 
@@ -39,7 +39,7 @@ def oasis(folder, subjects=SITES["OASIS-TRT-20"]):
 
 def prepare(name, raw=None):
     console = Console(record=True, width=1000)
-    preparation.prepare(Dataset.load(name), raw, console)
+    preparation.prepare(Dataset.load(name), raw, console=console)
     return console.export_text()
 
 
@@ -108,7 +108,7 @@ def test_a_download_that_was_stopped_goes_on(project, tmp_path, monkeypatch):
     from pmrnet.data import fetch_mindboggle
 
     oasis(tmp_path / "data" / "raw" / "mindboggle", SITES["OASIS-TRT-20"][:2])
-    monkeypatch.setattr(fetch_mindboggle, "unfinished", lambda _: ("NKI-RS-22",))
+    monkeypatch.setattr(fetch_mindboggle, "is_download", lambda _: True)
     calls = []
 
     def fetch(folder, sites, console):
@@ -121,6 +121,39 @@ def test_a_download_that_was_stopped_goes_on(project, tmp_path, monkeypatch):
     # Another site's is no reason to go on with it, once all that is wanted is there.
     prepare("oasis-trt")
     assert len(calls) == 1
+
+
+def test_further_sites_are_downloaded_when_they_are_wanted(project, tmp_path, monkeypatch):
+    from pmrnet.data import fetch_mindboggle
+
+    oasis(tmp_path / "data" / "raw" / "mindboggle")
+    asked = []
+
+    def fetch(folder, sites, console):
+        asked.append(sites)
+        return tmp_path / folder
+
+    monkeypatch.setattr(fetch_mindboggle, "fetch_mindboggle", fetch)
+    prepare("mindboggle")  # somebody's own folder: what is not there is said
+    assert asked == []
+    (tmp_path / "data" / "raw" / "mindboggle" / "download.json").write_text(
+        '{"sites": ["OASIS-TRT-20"]}'
+    )
+    prepare("oasis-trt")
+    assert asked == []
+    prepare("mindboggle")
+    assert asked == [("OASIS-TRT-20", "NKI-RS-22", "NKI-TRT-20")]
+
+
+def test_half_a_subject_that_nobody_asks_for(project, tmp_path):
+    folder = oasis(tmp_path / "mindboggle")
+    half = folder / "NKI-RS-22_volumes" / "NKI-RS-22-1"
+    half.mkdir(parents=True)
+    (half / "t1weighted_brain.nii.gz").write_bytes(b"x")
+    prepare("oasis-trt", folder)
+    assert len(project.prepared[0]) == 20
+    with pytest.raises(InputError, match="NKI-RS-22-1/labels"):
+        prepare("mindboggle", folder)
 
 
 def test_missing_folder(project, tmp_path):

@@ -1,12 +1,14 @@
 """Results take a folder's place without harm to what others have in it or write meanwhile."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.result_folder import RECORD, check_folder, new_results
+from pmrnet.result_folder import _HERE, _PART, RECORD, check_folder, new_results
 
 OURS = '{"metrics": {}, "files": {}, "provenance": {}}'
 
@@ -121,6 +123,25 @@ def test_nothing_is_left_of_what_fails(tmp_path):
     with pytest.raises(FileNotFoundError), new_results(folder, False) as new:
         (new / "no such folder" / "moved.nii.gz").write_text("half")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_goes_with_the_next_results(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    out = tmp_path / "out"
+    names = {
+        f"{_PART}{_HERE}-{dead.pid}-0123abcd-out": False,
+        f"{_PART}{_HERE}-{os.getpid()}-0123abcd-out": True,  # somebody is at it
+        f"{_PART}{_HERE}-{dead.pid}-0123abcd-other": True,
+        f"{_PART}00000000-{dead.pid}-0123abcd-out": True,  # of another machine
+        f"{_PART}mine-out": True,
+    }
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "moved.nii.gz").write_text("half")
+    save(out)
+    assert {name: (tmp_path / name).is_dir() for name in names} == names
+    assert contents(out) == NEW
 
 
 def test_a_file_in_its_place(tmp_path):

@@ -105,7 +105,7 @@ def network(monkeypatch):
         monkeypatch.setattr(network_field, "load_field_model", lambda *_: model)
         return model
 
-    monkeypatch.setattr(alignment, "estimate_affine", lambda *_: TO_SUBJECT)
+    monkeypatch.setattr(alignment, "estimate_affine", lambda *_, **__: TO_SUBJECT)
     return use
 
 

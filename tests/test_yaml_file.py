@@ -56,3 +56,10 @@ def test_keys(check):
         check.keys(["a", "c"], ["a"], ["a", "b"])
     with pytest.raises(InputError, match=r"a value at 'a' in .* found none"):
         check.keys(["b"], ["a"], ["a", "b"])
+
+
+def test_a_name_like_a_date_that_there_is_not(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("names: [2024-13-45]\n")
+    with pytest.raises(InputError, match=r"a\.yaml .* between quotes"):
+        load_yaml(path)

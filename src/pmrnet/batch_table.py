@@ -98,8 +98,9 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) == COLUMNS:
-                return {row["name"]: row for row in reader}
+            rows = list(reader) if tuple(reader.fieldnames or ()) == COLUMNS else [{None: ""}]
+            if all(None not in row for row in rows):  # None: cells beyond the last column
+                return {row["name"]: row for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error):
         pass  # no table either
     raise InputError(

@@ -14,6 +14,12 @@ from pmrnet.errors import InputError
 from pmrnet.lean_keras import claim_process
 from pmrnet.terminal import silence_tensorflow
 
+#: commands that keep what they have done so far
+_RESUMING = {
+    *("data", "train", "evaluate", "table", "tables", "demo", "figures"),
+    *("batch", "template", "export-learn2reg"),
+}
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -49,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here.", file=sys.stderr)
+        goes_on = "the same command goes on from here." if options.command in _RESUMING else ""
+        print(f"stopped; {goes_on or 'start again for a result.'}", file=sys.stderr)
         return 130
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pmrnet.errors import InputError
+from pmrnet.machine_limits import usable_cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -51,7 +51,7 @@ def dask_client(workers: int = 0, scheduler: str | None = None) -> Iterator[Clie
         with client:
             yield client
         return
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    threads = str(max(1, int(usable_cores()) // workers))
     # Each worker would otherwise take all cores for itself.
     limits = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
     with (

@@ -78,6 +78,7 @@ def export_learn2reg(
     from pmrnet.inference import registrar_of
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
+    from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
     subjects = data.subjects(getattr(data.protocol, split))
@@ -88,6 +89,8 @@ def export_learn2reg(
         "method": method,
         "split": split,
         "weights_sha256": description["sha256"],
+        "protocol_hash": data.protocol.hash,
+        "data": data_identity(data, subjects),
     }
     pairs = data.protocol.pairs(split)
     cases = write_fields(out, pairs, subjects, registrar.displacement, identity)
@@ -150,8 +153,8 @@ def write_fields(
         If the folder holds another export or anything else.
     """
     out = Path(out)
-    _claim(out, dict(identity))
     cases = case_numbers(list(subjects))
+    _claim(out, {**identity, "cases": cases})
     for moving, fixed in pairs:
         path = out / f"disp_{cases[fixed]:04d}_{cases[moving]:04d}.nii.gz"
         if not path.is_file():
@@ -227,14 +230,21 @@ def _claim(out: Path, identity: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but the beginning of this export."""
     marker = out / EXPORT
     if marker.is_file():
-        if json.loads(marker.read_text(encoding="utf-8")) != identity:
+        if _read_json(marker) != identity:
             raise InputError(
-                f"{out}: expected no other export, found one of other weights or pairs; name "
+                f"{out}: expected no other export, found one of other weights, pairs or data; name "
                 "another folder."
             )
     elif out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: expected an empty folder, found files in it; name another one.")
     atomic_write_text(marker, json.dumps(identity, indent=1) + "\n")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # damaged: of no export that could go on
+        return None
 
 
 def _csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -21,7 +21,12 @@ RAW = Path("data/raw")
 DATA_VARIABLE = "PMRNET_DATA"
 
 
-def prepare(dataset: Dataset, raw: Path | None = None, console: Console | None = None) -> None:
+def prepare(
+    dataset: Dataset,
+    raw: Path | None = None,
+    processes: int | None = None,
+    console: Console | None = None,
+) -> None:
     """Make the network-ready volumes of a data set; what is done already is kept.
 
     Parameters
@@ -33,6 +38,8 @@ def prepare(dataset: Dataset, raw: Path | None = None, console: Console | None =
         Folder or archive as downloaded. If None: ``data/raw/<source>``, else the folder of that
         name in ``$PMRNET_DATA``; failing both, Mindboggle-101 is downloaded, after consent, and
         for LPBA40 it is said how to get it.
+    processes
+        Subjects at a time; as many as cores and memory allow if None.
     console
         Where progress and notices go; the standard error if None.
 
@@ -69,6 +76,7 @@ def prepare(dataset: Dataset, raw: Path | None = None, console: Console | None =
         dataset.prepared,
         PrepareSettings(shape=dataset.protocol.data.shape),
         orientation=orientation,
+        processes=processes,
         console=console,
     )
     if stray := _stray_labels(prepared, dataset.protocol):
@@ -104,17 +112,18 @@ def _raw_folder(source: str, raw: Path | None, dataset: Dataset, console: Consol
 
 
 def _download_is_unfinished(raw: Path | None, dataset: Dataset) -> bool:
-    """Whether a download to this folder was stopped before it had all that is wanted."""
-    from pmrnet.data.fetch_mindboggle import unfinished
+    """Whether a download to this folder was stopped, or of other sites than are wanted now."""
+    from pmrnet.data.fetch_mindboggle import is_download
     from pmrnet.data.mindboggle import find_subjects
 
-    if raw != RAW / "mindboggle" or not unfinished(raw):
+    if raw != RAW / "mindboggle" or not is_download(raw):
         return False
+    wanted = _wanted(dataset.protocol)
     try:
-        found = find_subjects(raw, space=dataset.protocol.data.space)
+        found = find_subjects(raw, space=dataset.protocol.data.space, wanted=wanted)
     except InputError:
         return True
-    return not set(_wanted(dataset.protocol)) <= set(found)
+    return not set(wanted) <= set(found)
 
 
 def _fetch_mindboggle(dataset: Dataset, console: Console) -> Path:
@@ -143,7 +152,7 @@ def _find(
         return {name: found[name] for name in wanted}, lpba40.label_orientation
     from pmrnet.data import mindboggle
 
-    found = mindboggle.find_subjects(folder, space=protocol.data.space)
+    found = mindboggle.find_subjects(folder, space=protocol.data.space, wanted=wanted)
     files = {name: found[name] for name in wanted if name in found}
     for split in ("train", "validation", "test"):
         absent = [name for name in getattr(protocol, split) if name not in files]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
+import numpy as np
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
@@ -191,6 +192,7 @@ def _native_result(
     metrics = {
         "template_overlap_fixed": fixed.overlap,
         "template_overlap_moving": moving.overlap,
+        "affine_volume_ratio": np.linalg.det(registration.affine.matrix[:3, :3]),
         **{f"round_trip_{key}": value for key, value in registration.round_trip_error.items()},
         "uncertainty_temperature": None if uncertainty is None else registration.temperature,
         **dice_of(moved),

@@ -47,7 +47,7 @@ RECORD = "template.json"
 _KINDS = ("forward", "inverse")
 
 # Raise when the same inputs would give another template than before.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def build_template(

@@ -47,11 +47,11 @@ def data_identity(dataset: Dataset, subjects: dict[str, PreparedSubject]) -> dic
     }
 
 
-def prepare(dataset: str, raw: Path | None = None) -> None:
+def prepare(dataset: str, raw: Path | None = None, processes: int | None = None) -> None:
     """Make the network-ready volumes of a data set; see `pmrnet.preparation.prepare`."""
     from pmrnet import preparation
 
-    preparation.prepare(Dataset.load(dataset), raw)
+    preparation.prepare(Dataset.load(dataset), raw, processes)
 
 
 def train(dataset: str, method: str) -> Path:

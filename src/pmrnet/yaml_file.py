@@ -50,6 +50,11 @@ def load_yaml(path: Path) -> Any:
         raise InputError(
             f"Expected {path} to be a YAML file, but it cannot be read ({reason}): correct it."
         ) from error
+    except ValueError as error:  # of a date that there is not
+        raise InputError(
+            f"Expected names in {path} that YAML takes for text, found one that it takes for a "
+            f"date ({error}): put it between quotes."
+        ) from error
 
 
 class Checker:

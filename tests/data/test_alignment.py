@@ -22,8 +22,8 @@ MATRIX = np.array([[1.1, 0.1, 0, 1 / 3], [0, 0.9, 0, -2], [0, 0, 1, 3], [0, 0, 0
 def calls(monkeypatch):
     ran = []
 
-    def stub(moving, fixed, settings):
-        ran.append((moving, fixed, settings))
+    def stub(moving, fixed, settings, quick):
+        ran.append((moving, fixed, settings, quick))
         return MATRIX
 
     monkeypatch.setattr(alignment, "estimate_affine", stub)
@@ -33,7 +33,8 @@ def calls(monkeypatch):
 def test_result_is_kept(tmp_path, calls):
     first = align_to_template(tmp_path, BRAIN, INPUTS, CHEAP)
     np.testing.assert_array_equal(first["template_to_subject"], MATRIX)
-    moving, fixed, settings = calls[0]
+    moving, fixed, settings, quick = calls[0]
+    assert not quick
     np.testing.assert_array_equal(moving.data, canonical(BRAIN).data)
     assert fixed.shape == (197, 233, 189)
     assert settings == CHEAP
@@ -48,7 +49,9 @@ def test_result_is_kept(tmp_path, calls):
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("change", ["image", "mask", "no mask", "native affine", "settings"])
+@pytest.mark.parametrize(
+    "change", ["image", "mask", "no mask", "native affine", "settings", "quick"]
+)
 def test_what_it_depends_on(tmp_path, calls, change):
     before = align_to_template(tmp_path, BRAIN, INPUTS, CHEAP)
     inputs, brain, settings = dict(INPUTS), BRAIN, CHEAP
@@ -58,11 +61,12 @@ def test_what_it_depends_on(tmp_path, calls, change):
         del inputs["mask"]
     elif change == "native affine":
         brain = Volume(BRAIN.data, NATIVE @ np.diag([-1, 1, 1, 1]))
-    else:
+    elif change == "settings":
         settings = AffineSettings(levels=(16.0,), iterations=2, dilation=1)
-    after = align_to_template(tmp_path, brain, inputs, settings)
+    after = align_to_template(tmp_path, brain, inputs, settings, quick=change == "quick")
     assert len(calls) == 2
-    assert (after["settings_hash"] != before["settings_hash"]) == (change == "settings")
+    assert calls[1][3] == (change == "quick")
+    assert (after["settings_hash"] != before["settings_hash"]) == (change in ("settings", "quick"))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"template_to_subject": [[1]]}'])

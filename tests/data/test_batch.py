@@ -9,6 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
+from pmrnet.data import batch
 from pmrnet.data.batch import raise_failures, run_batch, try_batch
 from pmrnet.errors import InputError
 
@@ -90,7 +91,7 @@ def test_an_error_of_the_program_is_raised_as_it_is_after_the_others(processes):
 
 def test_a_killed_process_is_explained():
     jobs = {"a": (-1,), "b": (1,), "c": (2,)}
-    with pytest.raises(InputError, match="as it does when memory runs out; use fewer processes"):
+    with pytest.raises(InputError, match="as it does when memory runs out; use fewer at a time"):
         run_batch("Waiting", end_of_the_process, jobs, 2, console())
 
 
@@ -135,3 +136,12 @@ def group_is_left(number):
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "processes"), [(64, 8e9, 13), (2, 8e9, 2), (1.5, 8e9, 1), (4, 1e8, 1)]
+)
+def test_as_many_processes_as_the_container_allows(monkeypatch, cores, memory, processes):
+    monkeypatch.setattr(batch, "usable_cores", lambda: cores)
+    monkeypatch.setattr(batch, "free_memory", lambda: int(memory))
+    assert batch._processes() == processes

@@ -10,7 +10,12 @@ from rich.console import Console
 
 from pmrnet.data import fetch_mindboggle as module
 from pmrnet.data.archive import SITES
-from pmrnet.data.fetch_mindboggle import fetch_mindboggle, unfinished
+from pmrnet.data.fetch_mindboggle import (
+    _is_fetched,
+    _read_record,
+    fetch_mindboggle,
+    is_download,
+)
 from pmrnet.errors import InputError
 
 ROOT = "/v2/nodes/yhkde/files/osfstorage/"
@@ -303,8 +308,14 @@ def test_a_record_that_cannot_be_read(osf, text):
     with pytest.raises(InputError, match=r"download\.json: expected the record of an earlier"):
         osf.fetch()
     with pytest.raises(InputError, match="remove the file"):
-        unfinished(osf.folder)
+        is_download(osf.folder)
 
 
-def test_nothing_begun_is_nothing_unfinished(tmp_path):
-    assert unfinished(tmp_path / "none") == ()
+def test_nothing_begun_is_no_download(tmp_path):
+    assert not is_download(tmp_path / "none")
+
+
+def unfinished(folder):
+    """Sites whose download was begun and not finished."""
+    record = _read_record(folder)
+    return tuple(s for s in record["sites"] if not _is_fetched(folder, s, record))

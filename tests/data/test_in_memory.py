@@ -1,12 +1,9 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from pmrnet.data import in_memory
 from pmrnet.data.downsampling import downsample
-from pmrnet.data.in_memory import available_memory, load_images
+from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import write_prepared
 from pmrnet.errors import InputError
 
@@ -69,7 +66,7 @@ def test_coarse_files_are_made_once_and_go_with_their_image(subjects):
 def test_budget_by_the_memory(subjects, monkeypatch):
     size = sum(4 * np.prod(shape) for shape in SHAPES)
     for available, kind in ((4 * size, np.ndarray), (4 * size - 4, np.memmap)):
-        monkeypatch.setattr(in_memory, "available_memory", lambda value=available: value)
+        monkeypatch.setattr(in_memory, "free_memory", lambda value=available: value)
         assert all(type(image) is kind for image in load_images(subjects, 1))
 
 
@@ -77,24 +74,3 @@ def test_wrong_spacing(subjects):
     for budget in (0, 10**9):
         with pytest.raises(InputError, match="whole multiples"):
             load_images(subjects, 1.5, budget)
-
-
-def test_available_memory(monkeypatch):
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < available_memory() <= total
-    text = "MemTotal: 9 kB\nMemAvailable:     1234 kB\n"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
-    assert available_memory() == 1234 * 1024
-
-    def none(*_, **__):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", none)
-    monkeypatch.setattr(os, "sysconf", {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}.__getitem__)
-    assert available_memory() == 40960
-
-    def unknown(_):
-        raise ValueError("unrecognized configuration name")
-
-    monkeypatch.setattr(os, "sysconf", unknown)
-    assert available_memory() == 0

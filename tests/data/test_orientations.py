@@ -87,7 +87,7 @@ def test_prepared_from_every_orientation(tmp_path, native, truth, monkeypatch):
     """Through files, settings and records: the network image, and where its voxels come from."""
     asked = []
 
-    def known(moving, fixed, settings):
+    def known(moving, fixed, settings, quick):
         asked.append(moving)
         return MAPPING
 

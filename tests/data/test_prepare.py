@@ -44,7 +44,8 @@ def calls(monkeypatch):
     """Replace the alignment by a known one; the list counts how often it ran."""
     ran = []
 
-    def stub(moving, fixed, settings):
+    def stub(moving, fixed, settings, quick):
+        assert not quick  # the tables' alignments are settled
         ran.append(settings)
         return STUB
 
@@ -125,7 +126,7 @@ def test_only_what_depends_on_a_setting_is_redone(tmp_path, files, calls, monkey
     first = prepare_subject("S01", files, out, SETTINGS)
     image, kept = np.array(first.image), (out / "S01" / "affine.json").read_bytes()
 
-    def fail(*_):
+    def fail(*_, **__):
         raise AssertionError("aligned again")
 
     with monkeypatch.context() as patch:
@@ -205,7 +206,7 @@ def test_bad_subjects(tmp_path, files, calls, monkeypatch):
     assert not out.exists()
     far = nib.affines.from_matvec(np.eye(3), (500, 0, 0))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alignment, "estimate_affine", lambda *_: far)
+        patch.setattr(alignment, "estimate_affine", lambda *_, **__: far)
         with pytest.raises(InputError, match="found nothing there"):
             prepare_subject("S01", files, tmp_path / "far", SETTINGS)
     subject = prepare_subject("S01", files._replace(labels=None), out, SETTINGS)
@@ -285,7 +286,7 @@ def test_notices_are_shown_and_kept(tmp_path, files, calls):
 
 def test_poor_overlap_is_a_notice(tmp_path, files, monkeypatch):
     aside = nib.affines.from_matvec(np.eye(3), (60, 0, 0))
-    monkeypatch.setattr(alignment, "estimate_affine", lambda *_: aside)
+    monkeypatch.setattr(alignment, "estimate_affine", lambda *_, **__: aside)
     wide = PrepareSettings(shape=(192, 192, 160), affine=CHEAP)
     subject = prepare_subject("S01", files, tmp_path / "out", wide)
     assert subject.overlap < prepare.POOR_OVERLAP

@@ -42,7 +42,7 @@ prepare.prepare_subject("S01", files, {str(tmp_path / "out")!r}, settings)
     assert left.name.endswith("image.npy")
     assert [p.name for p in folder.glob("[!.]*")] == ["affine.json"]
     os.utime(left, (time.time() - 7200,) * 2)
-    monkeypatch.setattr(alignment, "estimate_affine", lambda *_: np.eye(4))
+    monkeypatch.setattr(alignment, "estimate_affine", lambda *_, **__: np.eye(4))
     prepare_subject("S01", files, tmp_path / "out", SETTINGS)
     names = sorted(p.name for p in folder.iterdir())
     assert names == ["affine.json", "image.npy", "subject.json"]

@@ -23,6 +23,7 @@ def test_sentences():
     assert "correlation of the two images rose from 0.500 to 0.875" in text
     assert "labels fell from 0.600 to 0.550" in text
     assert "2.0 mm on average and by 10.0 mm at most" in text
+    assert "Beyond the affine alignment, a small part" in text
     assert "between 0.25 and 2.00 times its volume" in text
     assert "folds nowhere" in text
     assert "0.30 mm on average" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 
@@ -13,6 +14,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     data.add_argument("--dataset", default="lpba40", help="name, or YAML file")
     data.add_argument(
         "--raw", type=Path, help="folder or archive of the data set as downloaded; see the README"
+    )
+    data.add_argument(
+        "--processes", type=int, help="subjects at a time (as many as cores and memory allow)"
     )
     data.set_defaults(run=_data)
 
@@ -32,8 +36,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     from pmrnet import workflow
+    from pmrnet.errors import InputError
 
-    workflow.prepare(options.dataset, options.raw)
+    if options.processes is not None and options.processes < 1:
+        raise InputError(f"--processes: expected 1 or more, found {options.processes}.")
+    workflow.prepare(options.dataset, options.raw, options.processes)
 
 
 def _draft(options: argparse.Namespace) -> None:
@@ -41,7 +48,8 @@ def _draft(options: argparse.Namespace) -> None:
 
     output = options.output or Path(f"{options.folder.resolve().name}.yaml")
     write_draft(options.folder, output, name=options.name, overwrite=options.overwrite)
-    print(f"drafted: {output}; read it, correct it, then run `make train DATASET={output}`")
+    quoted = shlex.quote(str(output))
+    print(f"drafted: {output}; read it, correct it, then run `make train DATASET={quoted}`")
 
 
 def _doctor(options: argparse.Namespace) -> int:

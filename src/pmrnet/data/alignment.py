@@ -29,7 +29,11 @@ _ROLES = ("image", "mask")
 
 
 def align_to_template(
-    folder: Path, brain: Volume, inputs: Mapping[str, Any], settings: AffineSettings
+    folder: Path,
+    brain: Volume,
+    inputs: Mapping[str, Any],
+    settings: AffineSettings,
+    quick: bool = False,
 ) -> dict[str, Any]:
     """Align a brain to the template, or read the alignment made before of the same.
 
@@ -43,6 +47,8 @@ def align_to_template(
         What `pmrnet.data.prepared.describe_inputs` says of its files.
     settings
         Settings of the alignment.
+    quick
+        See `estimate_affine`.
 
     Returns
     -------
@@ -57,7 +63,8 @@ def align_to_template(
         If no alignment is found, or the folder cannot be written to.
     """
     own = {role: entry for role, entry in inputs.items() if role in _ROLES}
-    options = {"format": _FORMAT, **asdict(settings)}
+    # Named only where it is so: what is kept of the protocols' subjects stays as it is.
+    options = {"format": _FORMAT, **asdict(settings), **({"quick": True} if quick else {})}
     identity = {
         "settings": options,
         "inputs": without_paths(own),
@@ -67,7 +74,7 @@ def align_to_template(
     path = folder / FILE
     if (stored := _stored(path, identity)) is not None:
         return stored
-    matrix = estimate_affine(canonical(brain), icbm152_volume(), settings)
+    matrix = estimate_affine(canonical(brain), icbm152_volume(), settings, quick=quick)
     text = json.dumps(identity["settings"], sort_keys=True)
     record = {
         "template_to_subject": np.asarray(matrix).tolist(),

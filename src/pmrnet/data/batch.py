@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,9 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pmrnet.end_with_parent import end_with_parent
 from pmrnet.errors import InputError
+from pmrnet.machine_limits import free_memory, usable_cores
 
 Result = TypeVar("Result")
 
+# Bytes that a subject takes at most while it is prepared: 0.55 GB on a grid of 1 mm.
+_MEMORY = 600_000_000
 # Of the sentences of failed subjects, so many are repeated at the end.
 _SHOWN = 3
 
@@ -43,7 +45,7 @@ def run_batch(
     jobs
         Its arguments, by subject.
     processes
-        Number of processes, this one alone if 1; the number of usable cores if None.
+        Number of processes, this one alone if 1; as many as cores and memory allow if None.
     console
         Where progress and warnings go; the standard error if None.
     notices
@@ -89,7 +91,7 @@ def try_batch(
         Exceptions of the other subjects, likewise.
     """
     console = console or Console(stderr=True)
-    processes = processes or _usable_cores()
+    processes = processes or _processes()
     done: dict[str, Result] = {}
     failed: dict[str, Exception] = {}
     columns = (
@@ -193,11 +195,11 @@ def _explained(error: BaseException) -> Exception:
     if isinstance(error, BrokenProcessPool):
         return InputError(
             "Processes: expected them to finish, found that the system ended one, as it does when "
-            "memory runs out; use fewer processes at a time."
+            "memory runs out; use fewer at a time (`pmrnet data --processes 1`)."
         )
     return error
 
 
-def _usable_cores() -> int:
-    # Only Linux tells how many of the machine's cores this process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _processes() -> int:
+    """As many as there are cores, and as have room, a container's limits included."""
+    return max(1, min(int(usable_cores()), free_memory() // _MEMORY))

@@ -130,17 +130,15 @@ def fetch_mindboggle(
     return folder
 
 
-def unfinished(folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Cohorts whose download into a folder was begun and not finished.
+def is_download(folder: str | os.PathLike[str]) -> bool:
+    """Whether `fetch_mindboggle` has begun to download into a folder.
 
     Raises
     ------
     InputError
         If the folder's ``download.json`` cannot be read.
     """
-    folder = Path(folder)
-    record = _read_record(folder)
-    return tuple(s for s in record.get("sites", ()) if not _is_fetched(folder, s, record))
+    return bool(_read_record(Path(folder)))
 
 
 def _consent(accept: bool | None, ask: Callable[[str], str]) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.data.volume import load_array, save_array
 from pmrnet.errors import InputError
+from pmrnet.machine_limits import free_memory
 
 # The network and its gradients need the rest.
 _SHARE = 4
@@ -33,7 +32,7 @@ def load_images(
     spacing
         Voxel size in mm, a whole multiple of the stored images'.
     budget_bytes
-        Memory that the images may take; a quarter of what the machine has available if None.
+        Memory that the images may take; a quarter of what this process can still have if None.
 
     Returns
     -------
@@ -46,24 +45,10 @@ def load_images(
         If an image is missing or has another spacing, or a coarser one cannot be written.
     """
     subjects = list(subjects)
-    budget = available_memory() // _SHARE if budget_bytes is None else budget_bytes
+    budget = free_memory() // _SHARE if budget_bytes is None else budget_bytes
     if sum(4 * math.prod(_shape_at(subject, spacing)) for subject in subjects) > budget:
         return [_mapped(subject, spacing) for subject in subjects]
     return [np.array(subject.image_at(spacing), dtype=np.float32) for subject in subjects]
-
-
-def available_memory() -> int:
-    """Bytes of memory that new work can have; 0 where the system does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # not Linux
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 0
 
 
 def _shape_at(subject: PreparedSubject, spacing: int) -> tuple[int, ...]:

@@ -98,7 +98,10 @@ def label_orientation(path: Path, labels: Volume) -> np.ndarray:
 
 
 def find_subjects(
-    raw: Path | str, required: tuple[str, ...] = (), space: str = "native"
+    raw: Path | str,
+    required: tuple[str, ...] = (),
+    space: str = "native",
+    wanted: tuple[str, ...] = (),
 ) -> dict[str, SubjectFiles]:
     """Find subjects of Mindboggle-101 as it is distributed.
 
@@ -116,6 +119,8 @@ def find_subjects(
         Subjects that must be there; nothing but "at least one" if empty.
     space : {"native", "mni152"}
         Version of the volumes.
+    wanted
+        Subjects that may be absent but not incomplete, if none is required; all of them if empty.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def find_subjects(
     ------
     InputError
         If the folder is missing, holds no subject, a subject lacks its image or its labels (if
-        some are required: one of these), or a required subject is absent.
+        some are required or wanted: one of these), or a required subject is absent.
     """
     raw = Path(raw)
     if space not in _VERSIONS:
@@ -143,6 +148,7 @@ def find_subjects(
         raise InputError(
             f"{raw}: expected the folder with Mindboggle-101, found none there; {_GET}."
         )
+    watched = required or wanted
     found: dict[str, SubjectFiles] = {}
     lacking: dict[str, Path] = {}
     for site, names in SITES.items():
@@ -154,7 +160,7 @@ def find_subjects(
             half = [f for f in files if isinstance(f, Path)]
             if whole:
                 found[name] = whole[0]
-            elif half and (name in required or not required):
+            elif half and (name in watched or not watched):
                 lacking[name] = half[0]
     _complain(raw, found, lacking, required, f"{_VERSIONS[space]}{_ENDINGS[0]}")
     return found

@@ -189,7 +189,7 @@ def prepare_dataset(
     orientation
         As in `prepare_subject`; a function of a module, so that other processes find it.
     processes
-        Number of processes; the number of usable cores if None.
+        Number of processes; as many as cores and memory allow if None.
     console
         Where progress and notices go; the standard error if None.
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from pmrnet.data.section import DataSection
 from pmrnet.data.template import template_path
 from pmrnet.doctor.finding import Finding
-from pmrnet.doctor.limits import usable_cores
 from pmrnet.doctor.memory import memory_finding
 from pmrnet.doctor.packages import backend_findings, package_findings
 from pmrnet.errors import InputError
+from pmrnet.machine_limits import usable_cores
 
 _GIB = 2**30
 # A prepared LPBA40 takes 0.8 GiB and a training with its checkpoints less than one.

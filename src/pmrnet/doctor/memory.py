@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pmrnet.doctor.finding import Finding
-from pmrnet.doctor.limits import free_memory
+from pmrnet.machine_limits import free_memory
 
 _GIB = 2**30
 # Measured with PMR-Net on TensorFlow at 1 mm: peaks of the whole process.

@@ -35,8 +35,9 @@ def legend(uncertainty: bool) -> Element:
         ),
         _entry(
             "Jacobian determinant",
-            "How many times larger than in the fixed image a place is in the moving one: red above "
-            "1, blue below, on a logarithmic scale, in the fixed brain.",
+            "How many times larger than in the fixed image a place is in the moving one, beyond "
+            "the affine alignment: red above 1, blue below, on a logarithmic scale, in the fixed "
+            "brain.",
             element(
                 "p",
                 swatch,
@@ -49,8 +50,9 @@ def legend(uncertainty: bool) -> Element:
         items.append(
             _entry(
                 "Uncertainty",
-                "Standard deviation of the displacement in mm, in the fixed brain. It says how "
-                "large errors are on the whole, and little about where they are.",
+                "Standard deviation of the point in the moving image, in mm of that image, shown "
+                "in the fixed brain. It says how large errors are on the whole, and little about "
+                "where they are.",
             )
         )
     return element("div", *items, class_="entries")

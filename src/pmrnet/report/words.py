@@ -41,14 +41,21 @@ _KNOWN = {
         "Folded share", "{:.3%}", "voxels at which the deformation cannot be undone"
     ),
     "jacobian_min": _Known(
-        "Smallest Jacobian", "{:.3f}", "volume in the moving image over that in the fixed one"
+        "Smallest Jacobian",
+        "{:.3f}",
+        "volume in the moving image over that in the fixed one, beyond the affine alignment",
     ),
     "jacobian_max": _Known("Largest Jacobian", "{:.3f}", "the same; 1 is no change"),
     "sdlogj": _Known(
         "SD of log Jacobian", "{:.3f}", "how unevenly volumes change; 0 is an even deformation"
     ),
+    "affine_volume_ratio": _Known(
+        "Volume ratio of the affine alignment",
+        "{:.3f}",
+        "moving over fixed, everywhere; the file of the Jacobian has the product of both",
+    ),
     "uncertainty_mean_mm": _Known(
-        "Mean uncertainty", "{:.2f} mm", "standard deviation of the displacement"
+        "Mean uncertainty", "{:.2f} mm", "standard deviation of the point in the moving image"
     ),
     "uncertainty_p95_mm": _Known(
         "95th percentile of the uncertainty", "{:.2f} mm", "it is smaller in 95% of the brain"
@@ -126,7 +133,7 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
         )
     if {"jacobian_min", "jacobian_max"} <= m.keys() and m["jacobian_min"] > 0:
         told.append(
-            "A small part of the fixed brain corresponds to between "
+            "Beyond the affine alignment, a small part of the fixed brain corresponds to between "
             f"{m['jacobian_min']:.2f} and {m['jacobian_max']:.2f} times its volume in the moving "
             "one."
         )

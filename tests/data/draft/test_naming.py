@@ -61,6 +61,24 @@ def test_stages_of_processing_keep_their_subjects_together():
     assert {name: len(paths) for name, paths in result.items()} == {"s1": 2, "s2": 2}
 
 
+@pytest.mark.parametrize(
+    "folders", [("imagesTr", "labelsTr", "masksTr"), ("images", "labels", "tissue4"), ("img", "x")]
+)
+def test_a_folder_beside_the_images_has_more_of_the_same_subjects(folders):
+    paths = [f"{folder}/OASIS_{n:04d}_0000" for folder in folders for n in range(1, 8)]
+    result, beside = grouped(*paths)
+    assert beside == []
+    assert {len(own) for own in result.values()} == {len(folders)}
+    assert len(result) == 7
+
+
+def test_two_sites_images_keep_their_subjects_apart():
+    paths = [f"{s}/{kind}/s{n}" for s in "AB" for kind in ("images", "labels") for n in (1, 2, 3)]
+    result, _ = grouped(*paths)
+    assert {len(own) for own in result.values()} == {2}
+    assert len(result) == 6
+
+
 def test_bids_wins_over_folders():
     result, beside = grouped(
         "sub-01/anat/sub-01_T1w", "d/x/sub-01/dseg", "sub-02/anat/sub-02_T1w", "d/sub-02_dseg", "t"

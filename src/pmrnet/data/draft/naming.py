@@ -183,18 +183,24 @@ def _in_file_name(file: VolumeFile, name: str, stem: str) -> Named | None:
 
 def _collides(named: Sequence[Named]) -> bool:
     """Whether a name stands for several subjects: the same image in two sites' folders, say."""
-    images: dict[tuple[str, tuple[str, ...], str], set[tuple[str, ...]]] = defaultdict(set)
+    # By what the folders before the subject tell: those of images, and those that tell nothing.
+    images: dict[tuple[str, tuple[str, ...], str], dict[bool, set[tuple[str, ...]]]]
+    images = defaultdict(lambda: {True: set(), False: set()})
     for n in named:
         if role_of("/".join(n.folders), n.stem)[0] not in ("image", None):
             continue
         if any(tells_processing(token) for token in tokens(" ".join(n.prefix))):
             continue
-        images[n.subject, n.folders[len(n.prefix) :], n.stem].add(n.prefix)
-    return any(len(prefixes) > 1 for prefixes in images.values())
+        told = role_of("/".join(n.prefix), "")[0] == "image"
+        images[n.subject, n.folders[len(n.prefix) :], n.stem][told].add(n.prefix)
+    # Beside a folder of images, one of unknown kind holds something else of the same subjects.
+    return any(len(prefixes[True] or prefixes[False]) > 1 for prefixes in images.values())
 
 
 def _qualified(named: Named) -> Named:
-    """The same with the folders before the subject as a part of its name."""
+    """The same with the folders before the subject as a part of its name, but kinds of files."""
     before = [part for part in named.prefix if part != STAR]
+    kinds = [part for part in before if all(tells_role(word) for word in tokens(part))]
+    names = [part for part in before if part not in kinds]
     after = named.folders[len(named.prefix) :]
-    return Named(named.file, "_".join((*before, named.subject)), (STAR, *after), named.stem)
+    return Named(named.file, "_".join((*names, named.subject)), (STAR, *kinds, *after), named.stem)

@@ -17,7 +17,7 @@ _OTHER = re.compile(
     r"defacemask|localizer"
 )
 _TISSUE = re.compile(r"gm|wm|csf|tissues?|ventricles?|tumou?r")
-_MASK = re.compile(r"\w*masks?")
+_MASK = re.compile(r"\w*masks?(tr|ts)?")
 _LABELS = re.compile(
     r"seg\w*|\w*seg|labels?\w*|parc\w*|aparc\w*|\w*parc|atlas\w*|annot\w*|regions?|rois?|dkt\w*|"
     r"lobes?|groundtruth|gt|manual|structures?"

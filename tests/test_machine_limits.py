@@ -5,7 +5,7 @@ import os
 import psutil
 import pytest
 
-from pmrnet.doctor.limits import free_memory, usable_cores
+from pmrnet.machine_limits import free_memory, usable_cores
 
 GIB = 2**30
 

@@ -30,7 +30,7 @@ from pmrnet.data.subject_files import SubjectFiles
 def half(stream, data, **_):
     stream.write(b"half"); stream.flush(); os.kill(os.getpid(), signal.SIGKILL)
 volume.np.save = half
-alignment.estimate_affine = lambda *a: np.eye(4)
+alignment.estimate_affine = lambda *_, **__: np.eye(4)
 settings = prepare.PrepareSettings(shape={SHAPE})
 files = SubjectFiles(Path({str(files.image)!r}))
 prepare.prepare_subject("S01", files, {str(tmp_path / "out")!r}, settings)

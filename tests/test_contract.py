@@ -5,6 +5,7 @@ networks as the experiments configure them, with random weights: what a method f
 matter here, what it makes of that does.
 """
 
+import json
 from pathlib import Path
 
 import keras
@@ -261,3 +262,12 @@ def test_the_same_again(register, found):
     np.testing.assert_array_equal(values(again.moved), values(found.moved))
     if found.uncertainty is not None:
         np.testing.assert_array_equal(values(again.uncertainty), values(found.uncertainty))
+
+
+def test_the_record_is_of_what_is_beyond_the_affine_part(out, request):
+    if request.node.callspec.params["register"] not in ("identity", "affine"):
+        pytest.skip("a network's deformation is something beyond it")
+    found = json.loads((out / "metrics.json").read_text())["metrics"]
+    assert found["displacement_max_mm"] < 0.01
+    assert found["jacobian_min"] == pytest.approx(1, abs=2e-3)
+    assert found["jacobian_max"] == pytest.approx(1, abs=2e-3)

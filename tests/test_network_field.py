@@ -68,3 +68,10 @@ def test_compiling_ahead_changes_nothing(rng):
     np.testing.assert_array_equal(found.displacement, plain.displacement)
     np.testing.assert_array_equal(found.standard_deviation(4), plain.standard_deviation(4))
     assert np.abs(found.displacement).max() > 0.01
+
+
+def test_a_matrix_to_millimetres_counts_by_its_columns(field):
+    turned = np.zeros((3, 3))
+    turned[0, 1] = 2
+    one, other = (field.standard_deviation(8, to_mm=m) for m in (turned, np.diag([0.0, 2, 0])))
+    np.testing.assert_allclose(one, other, rtol=1e-5)

@@ -11,6 +11,7 @@ import pytest
 
 from backend_processes import environment, needs_jax
 from pmrnet.errors import InputError
+from pmrnet.nn.correlation import local_correlation
 from pmrnet.refine import Refinement, displacement_of, refine
 
 GRIDS = {"2D": (24, 20), "3D": (12, 20, 16)}
@@ -284,3 +285,22 @@ def test_tensorflow_and_jax_agree(grid, smooth_field, oracle, tmp_path):
 
 if __name__ == "__main__":
     compute(*sys.argv[1:])
+
+
+def test_the_loss_of_local_correlation_is_its_formula(pair):
+    moving, fixed, velocity, _ = pair
+    _, record = refine(moving, fixed, 0 * velocity, replace(LNCC, steps=1))
+    expected = (1 - float(local_correlation(fixed, moving, 3))) / 0.2**2
+    assert record["levels"][0]["first_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("grid", [(48, 40), (24, 32, 40)])
+def test_the_coarse_level_alone_finds_the_truth(grid, smooth_field, oracle):
+    velocity = smooth_field(tuple(n // 4 for n in grid), 0.6, sigma=2.0)
+    moving = 0.5 + 0.5 * smooth_field(grid, 1.0, components=1, sigma=2.5)
+    u = 4 * oracle.upsample(oracle.integrate(velocity, 7), 2)
+    fixed = oracle.warp(moving, u).astype(np.float32)
+    settings = replace(MSE, levels=(2, 1), velocity_spacing=(4, 2), steps=(25, 0))
+    found, _ = refine(moving, fixed, 0 * velocity, settings)
+    before, after = (_error(v, u, grid, settings) for v in (np.zeros_like(velocity), found))
+    assert after < 0.5 * before

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from fake_brains import template_brain
-from pmrnet import registration
+from pmrnet import network_field, registration
 from pmrnet.cli import main
 from pmrnet.image_record import find_image
 from pmrnet.registration_folder import report_from_folder
+from test_registration import KnownField
 
 TILT = nib.eulerangles.euler2mat(0.1, -0.05, 0.15)
 FIXED = nib.affines.from_matvec(
@@ -22,9 +23,19 @@ MOVING = nib.affines.from_matvec(
 )
 
 
+class SlopingField(KnownField):
+    """With an uncertainty that differs from place to place."""
+
+    def field(self, moving, fixed, **_):
+        found = super().field(moving, fixed)
+        x, y, z = np.indices(moving.shape, dtype=np.float32)
+        found.standard_deviation = lambda temperature, to_mm: 0.2 + 0.01 * x + 0.004 * y + 0.002 * z
+        return found
+
+
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
-    """Two brains, labels and registrations by the headers in two formats, without a report."""
+    """Two brains, labels and a registration in all formats, without a report."""
     folder = tmp_path_factory.mktemp("brains")
     for name, affine, shape in (("fixed", FIXED, (31, 32, 36)), ("moving", MOVING, (34, 36, 28))):
         image = template_brain(affine, shape)
@@ -32,7 +43,9 @@ def originals(tmp_path_factory):
         labels = (np.asarray(image.dataobj) // 300).astype(np.uint8)
         nib.save(nib.Nifti1Image(labels, affine), folder / f"{name}_labels.nii.gz")
     images = folder / "moving.nii.gz", folder / "fixed.nii.gz"
-    found = registration.register(*images, weights="identity")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_field, "load_field_model", lambda *_: SlopingField())
+        found = registration.register(*images)
     for format in ("itk", "fsl", "x5", "voxel"):
         found.save(folder / format, report=False, format=format)
     labels = {f"{role}_labels": folder / f"{role}_labels.nii.gz" for role in ("moving", "fixed")}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
@@ -95,3 +96,12 @@ def test_wrong_values_are_said(value):
 def test_unknown_keys_are_said():
     with pytest.raises(InputError, match=r"expected only the keys mirror.*found zoom"):
         Augmentation.from_mapping({"zoom": 1.0}, "my.yaml")
+
+
+def test_rotations_and_scalings_are_about_the_centre():
+    image = np.zeros((21, 25, 19), np.float32)
+    image[8:13, 10:15, 7:12] = 1
+    for seed in range(5):
+        changes = Augmentation(rotation_degrees=10, scaling=0.05)
+        turned, _ = changes.pair(image, image, np.random.default_rng(seed))
+        np.testing.assert_allclose(ndimage.center_of_mass(turned), (10, 12, 9), atol=0.1)

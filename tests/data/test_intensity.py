@@ -20,3 +20,10 @@ def test_normalise_as_scipy():
     for bad, found in ((np.zeros((7, 8, 9)), "only zeros"), (np.ones((7, 8, 9)), "single")):
         with pytest.raises(InputError, match=found):
             normalise(bad)
+
+
+def test_negative_intensities_are_of_the_brain(rng):
+    image = rng.normal(size=(7, 8, 9))
+    image[:, :3] = 0
+    inner = np.abs(image) < 2.5
+    np.testing.assert_array_equal((normalise(image) > 0)[inner], (image != 0)[inner])

@@ -223,3 +223,12 @@ class TestInAFunctionalModel:
         features = rng.normal(size=(2, *grid, 3)).astype(np.float32)
         for a, b in zip(model(features), layer(features), strict=True):
             np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+
+
+def test_hidden_convolution_of_the_posterior_by_hand(rng):
+    layer = layers.GaussianPosterior(4, hidden_kernel=1)
+    x = rng.normal(size=(1, 7, 8, 9, 6)).astype(np.float32)
+    found = layer(x)[0]
+    hidden = x @ np.asarray(layer.hidden.kernel)[0, 0, 0] + np.asarray(layer.hidden.bias)
+    activated = np.where(hidden > 0, hidden, 0.2 * hidden).astype(np.float32)
+    np.testing.assert_allclose(found, layer.mean(activated), rtol=1e-3, atol=1e-8)

@@ -15,7 +15,7 @@ from fake_subjects import blocks, tiny_protocol
 from pmrnet.config import Experiment, Stage
 from pmrnet.errors import InputError
 from pmrnet.nn.pmrnet_plus import PMRNetPlus
-from pmrnet.training import train
+from pmrnet.training import run, train
 from pmrnet.training.progress import Progress, StopOnNaN
 from pmrnet.weights import load_network
 
@@ -280,3 +280,41 @@ def test_a_damaged_checkpoint_is_said(subjects, tmp_path):
     checkpoint.write_bytes(b"half a file")
     with pytest.raises(InputError, match="delete it to begin the stage again"):
         train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+
+
+def test_what_is_trained_on(subjects, tmp_path, monkeypatch):
+    """Images at the stage's spacing, and pairs within one data set."""
+    seen = []
+
+    class Watched(run.PairSequence):
+        def __init__(self, images, *arguments, **options):
+            super().__init__(images, *arguments, **options)
+            seen.append(({image.shape for image in images}, sorted(self.pairs)))
+
+    monkeypatch.setattr(run, "PairSequence", Watched)
+    added = (tiny_protocol(train=("c", "d"), validation=()), subjects)
+    coarse = experiment(steps=4)
+    coarse = dataclasses.replace(coarse, stages=(dataclasses.replace(coarse.stages[0], spacing=2),))
+    train(coarse, tiny_protocol(), subjects, tmp_path, {}, [added])
+    assert seen == [({(4, 4, 6)}, [(0, 1), (1, 0), (2, 3), (3, 2)])]
+
+
+def test_the_optimizer_is_the_stages():
+    stage = experiment(clip_norm=3.0, weight_decay=1e-4).stages[0]
+    made = run._optimizer(stage)
+    rates = [float(made._learning_rate(step)) for step in (0, 4, 5, 11)]
+    assert rates == pytest.approx([1e-2, 1e-2, 5e-3, 2.5e-3])
+    assert (made.global_clipnorm, made.weight_decay) == (3.0, 1e-4)
+
+
+def test_the_best_weights_are_what_is_left(subjects, tmp_path, monkeypatch):
+    scores = iter((3.0, 2.0, 1.0))
+    monkeypatch.setattr(
+        "pmrnet.training.validation.ValidationDice.score", lambda self: next(scores)
+    )
+    left, _ = load_network(train(experiment(), tiny_protocol(), subjects, tmp_path, {}))
+    found = left.get_weights()
+    for name, same in (("best.weights.h5", True), ("stage1/last.weights.h5", False)):
+        left.load_weights(tmp_path / name)
+        equal = [np.array_equal(a, b) for a, b in zip(found, left.get_weights(), strict=True)]
+        assert all(equal) == same, name

@@ -12,7 +12,7 @@ from pmrnet.rows import is_trained_here, listed, row_of, to_make
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = [method for method, shown in METHODS.items() if shown.trained]
 #: what data sets other than LPBA40 can have of their own
-ANYWHERE = [method for method in METHODS if method not in ("general", "general-refined")]
+ANYWHERE = [method for method, shown in METHODS.items() if shown.home is None]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pandas as pd
 
 from pmrnet.methods import (
     METHODS,
-    REFERENCE,
+    REFERENCES,
     Method,
     in_order,
     method_of,
@@ -41,7 +41,9 @@ def test_name_of_a_method_trained_elsewhere():
 
 def test_a_method_that_is_not_known_is_called_by_its_name():
     assert method_of("mine") == Method("mine")
-    assert method_of(REFERENCE).title == "PMR-Net"
+    assert method_of(REFERENCES[0]).title == "PMR-Net"
+    for reference in REFERENCES:
+        assert split_name(reference)[0] in METHODS
 
 
 def test_every_row_of_the_paper_is_that_of_one_method():

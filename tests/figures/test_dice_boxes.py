@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 from pmrnet.errors import InputError
 from pmrnet.figures.dice_boxes import draw_dice_boxes
 from pmrnet.figures.style import texts_of
+from pmrnet.methods import METHODS
 
 REGIONS = ["Frontal", "Hippocampus", "All labels"]
 
@@ -48,6 +49,17 @@ def test_more_methods_than_colours_can_be_told_apart(rng):
     assert len(looks) == 12
     # On black neither a hatch nor the median is seen.
     assert "#000000" not in {to_hex(colour) for colour, _ in looks}
+
+
+def test_titles_of_all_methods_are_not_cut_off(rng):
+    titles = [method.title for method in METHODS.values()]
+    figure = draw_dice_boxes({title: table(rng, 0.4) for title in titles}, {})
+    figure.canvas.draw()
+    inside = figure.legends[0].get_window_extent()
+    assert inside.x0 >= 0
+    assert inside.x1 <= figure.bbox.x1
+    assert inside.y1 <= figure.bbox.y1
+    assert figure.axes[0].get_position().height > 0.4
 
 
 def test_no_scores_at_all():

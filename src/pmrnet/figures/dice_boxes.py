@@ -50,7 +50,10 @@ def draw_dice_boxes(
         )
     regions = list(next(iter(scores.values())).columns)
     note = style.absent_lines(absent)
-    figure = style.new_figure(height=3.6 + 0.13 * len(note))
+    # Three titles are as wide as the figure.
+    columns = min(len(scores), 3)
+    lines = len(note) + max(0, -(-len(scores) // columns) - 4)
+    figure = style.new_figure(height=3.6 + 0.13 * lines)
     panel = figure.subplots()
     width = 0.8 / len(scores)
     handles = []
@@ -81,7 +84,7 @@ def draw_dice_boxes(
     figure.legend(
         handles=handles,
         loc="outside upper center",
-        ncols=min(len(handles), 4),
+        ncols=columns,
         fontsize=style.SMALL,
         frameon=False,
         title=title or None,

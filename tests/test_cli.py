@@ -98,6 +98,7 @@ def test_the_terminals_command_says_all_and_ends_with_the_status(body, status, o
         ("--refine 100 a b", "--refine 100 a b"),
         ("--refine 2.5min a", "--refine 2.5min a"),
         ("--refine=30 a b", "--refine=30 a b"),
+        ("", ""),
     ],
 )
 def test_refine_takes_a_budget_and_no_image(given, expected):

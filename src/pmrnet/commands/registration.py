@@ -112,7 +112,7 @@ def separate_refine(arguments: Sequence[str]) -> list[str]:
 
     argparse gives an option whatever follows it; here only what is a budget.
     """
-    following = [*arguments[1:], ""]
+    following = [*arguments, ""][1:]
     return [
         f"{REFINE}=" if word == REFINE and not _BUDGET.fullmatch(then) else word
         for word, then in zip(arguments, following, strict=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import platform
-import re
 import secrets
 import shutil
 import zlib
@@ -14,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from pmrnet.data.room import check_room, explained_writing
 from pmrnet.errors import InputError
+from pmrnet.part_folders import remove_leftovers
 
 #: the record of a registration, by which its folder is known, and its report
 RECORD, REPORT = "metrics.json", "report.html"
@@ -85,9 +82,10 @@ def new_results(folder: Path, overwrite: bool) -> Iterator[Path]:
     # A folder that is there may be a mount point or somebody's working folder: it stays itself.
     parent = folder if folder.is_dir() else folder.parent
     name = folder.name or "results"
-    new = parent / f"{_PART}{_HERE}-{os.getpid()}-{secrets.token_hex(4)}-{name}"
+    prefix = f"{_PART}{_HERE}-"
+    new = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}-{name}"
     with explained_writing(folder, 0):
-        _remove_leftovers(parent, name)
+        remove_leftovers(parent, prefix, name)
         new.mkdir(parents=True)
         try:
             yield new
@@ -98,16 +96,6 @@ def new_results(folder: Path, overwrite: bool) -> Iterator[Path]:
                 new.rename(folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
-
-
-def _remove_leftovers(parent: Path, name: str) -> None:
-    """Delete what processes of this machine left that were killed while they wrote the results."""
-    if not parent.is_dir():
-        return
-    for path in parent.glob(f"{_PART}{_HERE}-*-{glob.escape(name)}"):
-        made_by = re.match(rf"{re.escape(_PART)}{_HERE}-(\d{{1,9}})-[0-9a-f]{{8}}-", path.name)
-        if made_by and path.is_dir() and not psutil.pid_exists(int(made_by[1])):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_record(path: Path) -> bool:

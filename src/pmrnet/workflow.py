@@ -292,7 +292,8 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
         other = _other_than(stored.provenance, weights, _settings_of(data, method))
-        if stored.identity.get("data_sha256") not in (None, now := _data_sha256(data)) and now:
+        now = _data_sha256(data)
+        if now is not None and stored.identity.get("data_sha256") not in (None, now):
             other = "data as they are prepared now"
         if other is not None:
             raise InputError(

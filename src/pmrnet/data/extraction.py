@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psutil
-
 from pmrnet.data.archive_members import Member, open_zip, tar_members, zip_members
 from pmrnet.data.room import check_room
 from pmrnet.errors import InputError
+from pmrnet.part_folders import remove_leftovers
 
 #: most bytes and members of an archive, many times those of the known data sets
 MAX_BYTES = 20 * 10**9
@@ -165,7 +162,7 @@ def write_members(
         )
     temporary = folder.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{folder.name}")
     try:
-        _remove_leftovers(folder)
+        remove_leftovers(folder.parent, ".part-", folder.name)
         temporary.mkdir(parents=True)
         written = _write(found, temporary, source, max_bytes, max_files, members, strip)
         if not written:
@@ -245,11 +242,3 @@ def _write_file(path: Path, member: Member, source: str) -> None:
             f"{source}: expected {member.size} bytes in {str(member.name)!r}, found "
             f"{'more' if size > member.size else size}; get the archive again."
         )
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Delete the temporary folders of processes that were killed while they unpacked this one."""
-    for path in folder.parent.glob(f".part-*-{glob.escape(folder.name)}"):
-        made_by = re.match(r"\.part-(\d{1,9})-[0-9a-f]{8}-", path.name)
-        if made_by and path.is_dir() and not psutil.pid_exists(int(made_by[1])):
-            shutil.rmtree(path, ignore_errors=True)

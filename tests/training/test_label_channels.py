@@ -11,7 +11,7 @@ SHAPE = (5, 6, 7)
 
 def test_channels_are_the_same_labels_of_both(rng):
     moving, fixed = rng.integers(0, 9, (2, *SHAPE)) * 20
-    channels = label_channels(moving, fixed, 5, np.random.default_rng(1))
+    channels = label_channels(moving, fixed, 20 * np.arange(1, 9), 5, np.random.default_rng(1))
     drawn = set()
     for number in range(5):
         of_moving = np.unique(moving[channels[0][..., number] == 1])
@@ -27,7 +27,7 @@ def test_channels_are_the_same_labels_of_both(rng):
 
 def test_all_labels_come_before_one_comes_twice(rng):
     moving = rng.integers(0, 4, SHAPE)
-    channels, _ = label_channels(moving, moving, 7, np.random.default_rng(1))
+    channels, _ = label_channels(moving, moving, np.arange(1, 4), 7, np.random.default_rng(1))
     sizes = sorted(channels.sum((0, 1, 2)).tolist())
     counts = np.bincount(moving.ravel())[1:]
     assert {int(n) for n in counts} == set(sizes)
@@ -37,12 +37,27 @@ def test_all_labels_come_before_one_comes_twice(rng):
 def test_a_label_of_one_side_alone_counts_and_none_gives_empty_channels():
     moving, fixed = np.zeros((2, *SHAPE), np.uint8)
     moving[1, 1, 1] = 4
-    channels = label_channels(moving, fixed, 2, np.random.default_rng(0))
+    channels = label_channels(moving, fixed, np.array([4]), 2, np.random.default_rng(0))
     assert channels[0].sum() == 2
     assert channels[1].sum() == 0
-    for empty in label_channels(fixed, fixed, 2, np.random.default_rng(0)):
+    for empty in label_channels(fixed, fixed, np.array([]), 2, np.random.default_rng(0)):
         assert empty.shape == (*SHAPE, 2)
         assert not empty.any()
+
+
+def test_labels_are_drawn_from_those_that_a_pair_has():
+    """Two subjects, of whom one has a label that no other has."""
+    maps = [np.ones(SHAPE, np.uint8) for _ in range(3)]
+    maps[0][:2] = 5
+    images = [np.full(SHAPE, i, np.float32) for i in range(3)]
+    sequence = PairSequence(images, 6, 0, labels=maps, labels_per_pair=2)
+    for index in range(6):
+        (batch,) = sequence[index]
+        subjects = {int(batch[side][0, 0, 0, 0, 0]) for side in ("moving", "fixed")}
+        sizes = batch["moving_labels"].sum((0, 1, 2, 3)) + batch["fixed_labels"].sum((0, 1, 2, 3))
+        of_five = 2 * SHAPE[1] * SHAPE[2]
+        wanted = {of_five, 2 * maps[0].size - of_five} if 0 in subjects else {2 * maps[0].size}
+        assert set(sizes.tolist()) == wanted
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])

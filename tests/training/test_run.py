@@ -349,3 +349,14 @@ def test_data_without_labels_cannot_be_trained_with_them(subjects, tmp_path):
     protocol = dataclasses.replace(tiny_protocol(), labels={}, groups={})
     with pytest.raises(InputError, match="expected labels to train with"):
         train(supervised, protocol, subjects, tmp_path / "run", {})
+
+
+def test_threads_that_read_ahead_do_not_change_what_is_learnt(subjects, tmp_path, monkeypatch):
+    """Nor which epoch a pair is of."""
+    changed = dataclasses.replace(
+        experiment(), augment={"mirror": 0.5, "contrast": 0.3}, labels={"weight": 1.0}
+    )
+    for cores in (1.0, 5.0):
+        monkeypatch.setattr(run, "usable_cores", lambda cores=cores: cores)
+        train(changed, tiny_protocol(), subjects, tmp_path / str(cores), {})
+    assert_same_files(tmp_path / "1.0", tmp_path / "5.0")

@@ -43,17 +43,23 @@ def training_labels(
 
 
 def label_channels(
-    moving: np.ndarray, fixed: np.ndarray, count: int, rng: np.random.Generator
+    moving: np.ndarray,
+    fixed: np.ndarray,
+    present: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Some labels of a pair, drawn at random.
 
     Parameters
     ----------
     moving, fixed
-        Label maps (X, Y, Z), 0 for none.
+        Label maps (X, Y, Z).
+    present
+        The labels to draw from, each once, in one dimension.
     count
-        Labels to draw, among those that either map has. All are taken, each once, before one is
-        taken again; without any, the channels are empty.
+        How many to draw. All are taken before one is taken again; without any, the channels are
+        empty.
     rng
         Source of the draw.
 
@@ -62,8 +68,6 @@ def label_channels(
     tuple of ndarray
         Both maps as uint8 (X, Y, Z, count), 1 within the label.
     """
-    present = np.union1d(np.unique(moving), np.unique(fixed))
-    present = present[present != 0]
     if not present.size:
         empty = np.zeros((*moving.shape, count), np.uint8)
         return empty, empty

@@ -70,6 +70,7 @@ class PairSequence(keras.utils.PyDataset):
         ]
         self.augmentation = augmentation
         self.labels, self.labels_per_pair = labels, labels_per_pair
+        self._present = [np.unique(found[found != 0]) for found in labels or ()]
 
     def __len__(self) -> int:
         return self.steps
@@ -107,6 +108,7 @@ class PairSequence(keras.utils.PyDataset):
         sample = dict(zip(("moving", "fixed"), (image[..., None] for image in images), strict=True))
         if maps is not None:
             rng = np.random.default_rng([self.seed, position, 2])
-            channels = label_channels(*maps, self.labels_per_pair, rng)
+            present = np.union1d(self._present[moving], self._present[fixed])
+            channels = label_channels(*maps, present, self.labels_per_pair, rng)
             sample |= zip(("moving_labels", "fixed_labels"), channels, strict=True)
         return sample

@@ -52,7 +52,7 @@ def test_plain_form_for_records(load):
 def test_what_is_not_used_is_no_part_of_the_plain_form(load):
     """Or every new setting would change the hash of all experiments."""
     plain = load(TEXT).as_dict()
-    assert not {"mix", "augment", "init"} & set(plain)
+    assert not {"mix", "augment", "init", "labels"} & set(plain)
     assert not {"passes", "clip_norm"} & set(plain["stages"][0])
     extra = "mix: [demo]\naugment: {mirror: 0.5}\ninit: lpba40-pmrnet\n"
     experiment = load(TEXT + extra)
@@ -152,3 +152,23 @@ def test_wrong_content_is_named(load, text, message):
 def test_wrong_types_and_values_are_the_users_mistake(load, text):
     with pytest.raises(InputError, match=r"ours\.yaml"):
         load(text)
+
+
+def test_labels_in_training(load):
+    experiment = load(TEXT + "labels: {weight: 2.0, per_step: 3}\n")
+    assert experiment.as_dict()["labels"] == {"weight": 2.0, "per_step": 3}
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{weight: 0}", r"labels\.weight: expected a positive number, found 0"),
+        ("{weight: much}", r"labels\.weight: expected a positive number, found 'much'"),
+        ("{per_step: 1.5}", r"labels\.per_step: expected a number of labels above 0, found 1\.5"),
+        ("{per_pair: 3}", r"labels: expected only the keys weight, per_step, found per_pair"),
+        ("[3]", r"labels: expected a mapping of settings, found \[3\]"),
+    ],
+)
+def test_wrong_label_settings_are_said(load, section, expected):
+    with pytest.raises(InputError, match=rf"ours\.yaml: {expected}"):
+        load(TEXT + f"labels: {section}\n")

@@ -11,6 +11,8 @@ import yaml
 
 from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
+from pmrnet.label_supervision import LabelSupervision
+from pmrnet.settings_section import read_settings
 from pmrnet.value_checks import is_count, is_number, is_positive
 
 
@@ -95,6 +97,9 @@ class Experiment:
     init
         Weights of the same network that training starts from: a shipped name or the path of a
         JSON. None starts from random ones.
+    labels
+        Settings of `pmrnet.label_supervision.LabelSupervision`: training subjects' labels enter the
+        loss. None looks at no labels in training.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Experiment:
     mix: Sequence[str] = ()
     augment: dict[str, float] | None = None
     init: str | None = None
+    labels: dict[str, float] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Experiment:
@@ -146,6 +152,9 @@ class Experiment:
                 raise _mistake(path, key, expected, getattr(self, key))
         if self.augment is not None:
             Augmentation.from_mapping(self.augment, path)
+        if self.labels is not None:
+            example = "experiments/lpba40/pmrnet-plus-labels.yaml"
+            read_settings(LabelSupervision, self.labels, "labels", path, example)
         if not self.stages:
             raise _mistake(path, "stages", "one or more stages", [])
         for number, stage in enumerate(self.stages, start=1):
@@ -168,7 +177,7 @@ class Experiment:
         return _used(content)
 
 
-_OPTIONAL = ("mix", "augment", "init", "clip_norm", "passes")
+_OPTIONAL = ("mix", "augment", "init", "labels", "clip_norm", "passes")
 
 
 def _used(content: dict[str, Any]) -> dict[str, Any]:

@@ -318,3 +318,34 @@ def test_the_best_weights_are_what_is_left(subjects, tmp_path, monkeypatch):
         left.load_weights(tmp_path / name)
         equal = [np.array_equal(a, b) for a, b in zip(found, left.get_weights(), strict=True)]
         assert all(equal) == same, name
+
+
+def test_labels_of_training_subjects_enter_the_loss(subjects, tmp_path):
+    """And of them alone: validation subjects' labels change what is chosen, not what is learnt."""
+    supervised = dataclasses.replace(experiment(), labels={"weight": 5.0, "per_step": 2})
+    results = {}
+    for name, chosen in (("without", experiment()), ("with", supervised)):
+        train(chosen, tiny_protocol(), subjects, tmp_path / name, {})
+        results[name] = contents(tmp_path / name / "stage1" / "last.weights.h5")
+    assert any((results["with"][k] != results["without"][k]).any() for k in results["with"])
+    with (tmp_path / "with" / "stage1" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert all(0 < float(row["label_overlap"]) < 5 for row in rows)
+    record = json.loads((tmp_path / "with" / "weights.json").read_text())
+    assert record["training"]["config"]["labels"] == {"weight": 5.0, "per_step": 2}
+
+    held_out = tiny_protocol().validation
+    for name in held_out:
+        other = np.roll(subjects[name].labels().data, 1, axis=0)
+        subjects[name].labels = lambda other=other: SimpleNamespace(data=other)
+    train(supervised, tiny_protocol(), subjects, tmp_path / "again", {})
+    again = contents(tmp_path / "again" / "stage1" / "last.weights.h5")
+    for key, value in results["with"].items():
+        np.testing.assert_allclose(value, again[key], rtol=1e-5, atol=1e-5)
+
+
+def test_data_without_labels_cannot_be_trained_with_them(subjects, tmp_path):
+    supervised = dataclasses.replace(experiment(), labels={"weight": 1.0, "per_step": 2})
+    protocol = dataclasses.replace(tiny_protocol(), labels={}, groups={})
+    with pytest.raises(InputError, match="expected labels to train with"):
+        train(supervised, protocol, subjects, tmp_path / "run", {})

@@ -63,32 +63,60 @@ class Augmentation:
         return read_settings(cls, content, "augment", path, "experiments/lpba40/general.yaml")
 
     def pair(
-        self, moving: np.ndarray, fixed: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Change both images (X, Y, Z), float32 in [0, 1]; results are new arrays of that kind."""
-        images = [moving, fixed]
-        if rng.random() < self.mirror:
-            images = [image[::-1] for image in images]
-        moving, fixed = (self._image(image, rng) for image in images)
-        return moving, fixed
+        self,
+        images: tuple[np.ndarray, np.ndarray],
+        rng: np.random.Generator,
+        labels: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+        """Change a moving and a fixed image, and their labels as far as they move.
 
-    def _image(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        image = self._resampled(image, rng)
+        Parameters
+        ----------
+        images
+            (X, Y, Z), float32 in [0, 1].
+        rng
+            Source of the changes, which do not depend on whether there are labels.
+        labels
+            Label maps of the images' shape, or None. Mirrored like the images, labels keep their
+            numbers: left is then on the right in both.
+
+        Returns
+        -------
+        tuple
+            Images and labels, new arrays of their kind.
+        """
+        step = -1 if rng.random() < self.mirror else 1
+        maps = labels or (None, None)
+        changed = [
+            self._image(image[::step], rng, None if found is None else found[::step])
+            for image, found in zip(images, maps, strict=True)
+        ]
+        images, maps = zip(*changed, strict=True)
+        return images, maps if labels else None
+
+    def _image(
+        self, image: np.ndarray, rng: np.random.Generator, labels: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        image, labels = self._resampled(image, rng, labels)
         brain = image > 0
         if self.contrast:
             image = image ** np.float32(np.exp(self.contrast * rng.standard_normal()))
         if self.bias:
             image = image * self._bias(image.shape, rng)
-        return np.where(brain, np.clip(image, 0, 1), 0).astype(np.float32)
+        return np.where(brain, np.clip(image, 0, 1), 0).astype(np.float32), labels
 
-    def _resampled(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _resampled(
+        self, image: np.ndarray, rng: np.random.Generator, labels: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         matrix, shift = self.affine(rng)
         if np.array_equal(matrix, np.eye(3)) and not shift.any():
-            return image
+            return image, labels
         centre = (np.array(image.shape) - 1) / 2
-        return ndimage.affine_transform(
-            image, matrix, centre - matrix @ centre + shift, order=1, output=np.float32
-        )
+        offset = centre - matrix @ centre + shift
+        image = ndimage.affine_transform(image, matrix, offset, order=1, output=np.float32)
+        if labels is not None:
+            labels = ndimage.affine_transform(labels, matrix, offset, order=0)
+        return image, labels
 
     def affine(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a 3x3 matrix about the grid's centre and a shift in voxels."""

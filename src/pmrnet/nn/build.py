@@ -31,7 +31,9 @@ OBJECTIVES: dict[str, type[Objective | DisplacementObjective]] = {
 
 
 def build_network(
-    config: dict[str, Any], objective: Objective | DisplacementObjective | None = None
+    config: dict[str, Any],
+    objective: Objective | DisplacementObjective | None = None,
+    label_weight: float = 0.0,
 ) -> RegistrationNetwork:
     """Construct the network that `config` describes, without weights.
 
@@ -41,6 +43,8 @@ def build_network(
         `type` (a key of `NETWORKS`) and the constructor's arguments.
     objective
         The loss, for training.
+    label_weight
+        Weight of the labels in it; above 0, training needs them.
 
     Raises
     ------
@@ -55,7 +59,8 @@ def build_network(
         )
     try:
         # A name of its own would count the networks of the process, and get into the weights' file.
-        return NETWORKS[kind](objective=objective, **{"name": kind, **arguments})
+        training = {"objective": objective, "label_weight": label_weight}
+        return NETWORKS[kind](**training, **{"name": kind, **arguments})
     except (TypeError, ValueError) as error:
         raise InputError(
             f"network {kind}: expected arguments that its constructor knows, found otherwise "

@@ -17,6 +17,7 @@ from keras import ops
 from pmrnet import spatial
 from pmrnet.nn import layers
 from pmrnet.nn.displacement_objective import DisplacementObjective
+from pmrnet.nn.label_overlap import label_overlap
 from pmrnet.nn.objective import Objective
 
 
@@ -72,6 +73,9 @@ class RegistrationNetwork(keras.Model):
         Seed of the posterior samples.
     objective
         The training loss; needed for `fit` only, and no part of the network's configuration.
+    label_weight
+        Weight of `label_overlap` in that loss, likewise. Above 0, the inputs also hold
+        `moving_labels` and `fixed_labels`, (batch, *grid, labels).
     """
 
     #: every grid size must be a multiple of this
@@ -84,6 +88,7 @@ class RegistrationNetwork(keras.Model):
         integration_steps: int = 7,
         seed: int = 0,
         objective: Objective | DisplacementObjective | None = None,
+        label_weight: float = 0.0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,6 +99,7 @@ class RegistrationNetwork(keras.Model):
         self.to_image_grid = layers.FieldUpsampling(1, name="to_image_grid")
         self.transformer = layers.SpatialTransformer(differentiate_values=False, name="transformer")
         self.objective = objective
+        self.label_weight = label_weight
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self._predict_functions: dict[tuple, object] = {}
 
@@ -146,6 +152,7 @@ class RegistrationNetwork(keras.Model):
         """Create the running means of the objective's terms; subclasses create their weights."""
         if self.objective is not None:
             names = self.objective.term_names(self.level_count)
+            names += ["label_overlap"] if self.label_weight else []
             self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     @property
@@ -161,10 +168,16 @@ class RegistrationNetwork(keras.Model):
         sample_weight: object = None,
         training: bool = True,
     ) -> object:
-        """Equation 5: the image's loss plus the weighted losses of the levels."""
+        """Equation 5, the image's loss plus the weighted losses of the levels; labels, if any."""
         if self.objective is None:
             raise ValueError("training needs a loss: construct the network with objective=...")
         terms = self.objective(x["fixed"], y_pred)
+        if self.label_weight:
+            moving, fixed = (
+                ops.cast(x[side], "float32") for side in ("moving_labels", "fixed_labels")
+            )
+            moved = self.transformer([moving, y_pred["displacement"]])
+            terms["label_overlap"] = self.label_weight * label_overlap(fixed, moved)
         for name, value in terms.items():
             self._trackers[name].update_state(value)
         return ops.sum(ops.stack(list(terms.values())))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from pmrnet.data.augmentation import Augmentation
+from pmrnet.training.label_channels import label_channels
 
 
 class PairSequence(keras.utils.PyDataset):
@@ -33,6 +34,13 @@ class PairSequence(keras.utils.PyDataset):
     augmentation
         Random changes of the images; None for none. They follow from the seed and the position of
         the pair, too.
+    labels
+        Label maps of the images, (X, Y, Z); batches then hold `moving_labels` and `fixed_labels`,
+        uint8 (batch, X, Y, Z, labels_per_pair), see `pmrnet.training.label_channels`.
+    labels_per_pair
+        Labels that are drawn for a pair.
+    workers
+        Threads that make batches ahead, beyond one; what they make does not depend on it.
     """
 
     def __init__(
@@ -43,8 +51,12 @@ class PairSequence(keras.utils.PyDataset):
         batch_size: int = 1,
         groups: Sequence[int] | None = None,
         augmentation: Augmentation | None = None,
+        labels: Sequence[np.ndarray] | None = None,
+        labels_per_pair: int = 0,
+        workers: int = 1,
     ) -> None:
-        super().__init__()
+        # Threads: what changes images and labels is NumPy and SciPy, which let others run.
+        super().__init__(workers=workers)
         self.images = [np.ascontiguousarray(image, dtype=np.float32) for image in images]
         self.steps = steps
         self.seed = seed
@@ -57,6 +69,7 @@ class PairSequence(keras.utils.PyDataset):
             (m, f) for m in range(count) for f in range(count) if m != f and groups[m] == groups[f]
         ]
         self.augmentation = augmentation
+        self.labels, self.labels_per_pair = labels, labels_per_pair
 
     def __len__(self) -> int:
         return self.steps
@@ -80,13 +93,20 @@ class PairSequence(keras.utils.PyDataset):
         started = time.perf_counter()
         first = (self.epoch * self.steps + index) * self.batch_size
         pairs = [self.pair(first + i) for i in range(self.batch_size)]
-        changed = [self._images(*pair, first + i) for i, pair in enumerate(pairs)]
-        moving, fixed = (np.stack(images) for images in zip(*changed, strict=True))
+        samples = [self._sample(*pair, first + i) for i, pair in enumerate(pairs)]
+        batch = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
         self.seconds += time.perf_counter() - started
-        return ({"moving": moving[..., None], "fixed": fixed[..., None]},)
+        return (batch,)
 
-    def _images(self, moving: int, fixed: int, position: int) -> tuple[np.ndarray, np.ndarray]:
+    def _sample(self, moving: int, fixed: int, position: int) -> dict[str, np.ndarray]:
         images = self.images[moving], self.images[fixed]
-        if self.augmentation is None:
-            return images
-        return self.augmentation.pair(*images, np.random.default_rng([self.seed, position, 1]))
+        maps = (self.labels[moving], self.labels[fixed]) if self.labels is not None else None
+        if self.augmentation is not None:
+            rng = np.random.default_rng([self.seed, position, 1])
+            images, maps = self.augmentation.pair(images, rng, maps)
+        sample = dict(zip(("moving", "fixed"), (image[..., None] for image in images), strict=True))
+        if maps is not None:
+            rng = np.random.default_rng([self.seed, position, 2])
+            channels = label_channels(*maps, self.labels_per_pair, rng)
+            sample |= zip(("moving_labels", "fixed_labels"), channels, strict=True)
+        return sample

@@ -18,6 +18,8 @@ from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
+from pmrnet.label_supervision import LabelSupervision
+from pmrnet.machine_limits import usable_cores
 from pmrnet.nn.build import build_network, build_objective
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
@@ -25,6 +27,7 @@ from pmrnet.trained_weights import training_cost
 from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, resume
 from pmrnet.training.keep_best import KeepBest
+from pmrnet.training.label_channels import training_labels
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
@@ -88,17 +91,21 @@ def train(
     if (done := folder / "weights.json").is_file():
         return done
     keras.utils.set_random_seed(experiment.seed)
-    network = build_network(experiment.network, build_objective(experiment.objective))
+    supervision = _supervision(experiment)
+    network = build_network(
+        experiment.network,
+        build_objective(experiment.objective),
+        supervision.weight if supervision else 0.0,
+    )
     network.build()
     _check_grids(network, experiment, data_sets)
     start = _start_from(network, experiment) if experiment.init else {}
     if not all((folder / f"stage{n}" / _DONE).is_file() for n in _numbers(experiment)):
         add_start(folder, provenance)
-    training = [[prepared[s] for s in split.train] for split, prepared in data_sets]
     for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
         name = f"stage{number}"
         validation = validation_callback(stage, name, experiment, data_sets, folder)
-        _run_stage(network, stage, name, experiment, training, validation, folder)
+        _run_stage(network, stage, name, experiment, data_sets, validation, folder)
     network = build_network(experiment.network)  # a fresh one, without the optimizer's state
     network.build()
     network.load_weights(folder / "best.weights.h5")
@@ -122,6 +129,10 @@ def train(
 def _numbers(experiment: Experiment) -> range:
     """Numbers of the stages, as their folders are called."""
     return range(1, len(experiment.stages) + 1)
+
+
+def _supervision(experiment: Experiment) -> LabelSupervision | None:
+    return LabelSupervision(**experiment.labels) if experiment.labels else None
 
 
 def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
@@ -190,7 +201,7 @@ def _run_stage(
     stage: Stage,
     name: str,
     experiment: Experiment,
-    training: Sequence[Sequence[PreparedSubject]],
+    data_sets: Sequence[DataSet],
     validation: KeepBest,
     folder: Path,
 ) -> None:
@@ -201,12 +212,17 @@ def _run_stage(
         return
     stage_folder.mkdir(parents=True, exist_ok=True)
     _set_passes(network, stage, experiment)
+    training = [prepared[s] for split, prepared in data_sets for s in split.train]
+    supervision = _supervision(experiment)
     sequence = PairSequence(
-        load_images([subject for subjects in training for subject in subjects], stage.spacing),
+        load_images(training, stage.spacing),
         steps=stage.validate_every,
         seed=experiment.seed,
-        groups=[group for group, subjects in enumerate(training) for _ in subjects],
+        groups=[group for group, (split, _) in enumerate(data_sets) for _ in split.train],
         augmentation=Augmentation(**experiment.augment) if experiment.augment else None,
+        labels=training_labels(data_sets, stage.spacing) if supervision else None,
+        labels_per_pair=supervision.per_step if supervision else 0,
+        workers=max(1, int(usable_cores())) if experiment.augment else 1,
     )
     network.compile(
         optimizer=_optimizer(stage),

@@ -65,6 +65,8 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
     )
     start = f", from the weights {config['init']}" if config.get("init") else ""
     changes = ", images changed at random" if config.get("augment") else ""
+    if config.get("labels"):
+        changes += ", labels of the training subjects in the loss"
     best = training["best"]
     score = f", validation Dice {best['val_dice']:.3f}" if "val_dice" in best else ""
     machines = ", then ".join(training_machines(training))

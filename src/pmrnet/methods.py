@@ -83,6 +83,8 @@ METHODS = {
 REFERENCES = (
     "pmrnet",
     "pmrnet-refined",
+    "pmrnet-1mm",
+    "pmrnet-plus-labels-refined",
     "general-refined",
     "general@lpba40",
     "general-refined@lpba40",

@@ -15,9 +15,9 @@ def table(rng, low):
     return pd.DataFrame(low + 0.1 * rng.random((20, 3)), columns=REGIONS)
 
 
-def medians(figure):
+def medians(figure, panel=0):
     """Positions and heights of the boxes' medians."""
-    drawn = [line for line in figure.axes[0].lines if line.get_linestyle() != "None"]
+    drawn = [line for line in figure.axes[panel].lines if line.get_linestyle() != "None"]
     lines = [line for line in drawn if line.get_linewidth() == 1]
     return sorted((np.mean(line.get_xdata()), line.get_ydata()[0]) for line in lines)
 
@@ -42,13 +42,29 @@ def test_pairs_without_a_score_are_left_out(rng):
 
 
 def test_more_methods_than_colours_can_be_told_apart(rng):
-    figure = draw_dice_boxes({f"m{n}": table(rng, 0.4) for n in range(12)}, {})
+    figure = draw_dice_boxes({name: table(rng, 0.4) for name in METHODS}, {})
     looks = {
         (patch.get_facecolor(), patch.get_hatch()) for patch in figure.legends[0].get_patches()
     }
-    assert len(looks) == 12
+    assert len(looks) == len(METHODS)
     # On black neither a hatch nor the median is seen.
     assert "#000000" not in {to_hex(colour) for colour, _ in looks}
+
+
+def test_regions_of_many_methods_stand_in_rows(rng):
+    regions = [f"region {n}" for n in range(7)]
+    scores = {
+        f"m{n}": pd.DataFrame(rng.random((5, 7)), columns=regions, dtype=float) for n in range(25)
+    }
+    figure = draw_dice_boxes(scores, {})
+    figure.canvas.draw()
+    assert len(figure.axes) == 2
+    expected = [scores[m][region].median() for region in regions for m in scores]
+    found = [height for panel in (0, 1) for _, height in medians(figure, panel)]
+    np.testing.assert_allclose(found, expected)
+    assert set(regions) <= set(texts_of(figure))
+    first, last = (panel.get_xlim() for panel in figure.axes)
+    assert first == last, "boxes of all rows are as wide"
 
 
 def test_titles_of_all_methods_are_not_cut_off(rng):

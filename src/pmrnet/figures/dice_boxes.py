@@ -57,7 +57,7 @@ def draw_dice_boxes(
     columns = min(len(scores), 3)
     lines = len(note) + max(0, -(-len(scores) // columns) - 4)
     rows = _rows(regions, len(scores))
-    figure = style.new_figure(height=1.3 + 2.3 * len(rows) + 0.13 * lines)
+    figure = style.new_figure(height=1.3 + 2.3 * len(rows) + 0.16 * lines)
     panels = figure.subplots(len(rows), sharey=True, squeeze=False)[:, 0]
     looks = [
         (_COLOURS[n % len(_COLOURS)], _HATCHES[n // len(_COLOURS) % len(_HATCHES)])

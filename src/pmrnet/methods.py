@@ -70,9 +70,9 @@ METHODS = {
         refines="general",
         home="lpba40",
     ),
-    "general-1mm": Method("PMR-Net plus, general-purpose weights, then 1 mm", home="lpba40"),
+    "general-1mm": Method("PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
     "general-1mm-refined": Method(
-        "PMR-Net plus, general-purpose weights, then 1 mm, refined",
+        "PMR-Net plus, general-purpose 1 mm weights, refined",
         trained=False,
         refines="general-1mm",
         home="lpba40",

@@ -73,6 +73,8 @@ def draw_dice_boxes(
         handles=handles,
         loc="outside upper center",
         ncols=columns,
+        columnspacing=1.2,
+        handlelength=1.6,
         fontsize=style.SMALL,
         frameon=False,
         title=title or None,

@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,14 @@ def seeded_weights():
 def rng():
     """A generator with a fixed seed, new for every test."""
     return np.random.default_rng(20190716)
+
+
+@pytest.fixture
+def gone_process():
+    """Number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
 
 
 @pytest.fixture(params=[GRID_2D, GRID_3D], ids=["2D", "3D"])

@@ -166,6 +166,7 @@ def test_labels_in_training(load):
         ("{weight: much}", r"labels\.weight: expected a positive number, found 'much'"),
         ("{per_step: 1.5}", r"labels\.per_step: expected a number of labels above 0, found 1\.5"),
         ("{per_pair: 3}", r"labels: expected only the keys weight, per_step, found per_pair"),
+        ("{}", r"labels: expected weight, per_step or both, found \{\}"),
         ("[3]", r"labels: expected a mapping of settings, found \[3\]"),
     ],
 )

@@ -1,20 +1,16 @@
 """What a kill left is removed, and nothing else."""
 
 import os
-import subprocess
-import sys
 
 from pmrnet.part_folders import remove_leftovers
 
 
-def test_only_folders_of_processes_that_are_gone(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left = tmp_path / f".part-[a]-{dead.pid}-01234567-out*"
+def test_only_folders_of_processes_that_are_gone(gone_process, tmp_path):
+    left = tmp_path / f".part-[a]-{gone_process}-01234567-out*"
     kept = [
         tmp_path / f".part-[a]-{os.getpid()}-01234567-out*",
-        tmp_path / f".part-[a]-{dead.pid}-01234567-outer",
-        tmp_path / f".part-a-{dead.pid}-01234567-out*",
+        tmp_path / f".part-[a]-{gone_process}-01234567-outer",
+        tmp_path / f".part-a-{gone_process}-01234567-out*",
         tmp_path / ".part-[a]-mine-out*",
     ]
     for folder in (left, *kept):

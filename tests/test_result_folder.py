@@ -1,8 +1,6 @@
 """Results take a folder's place without harm to what others have in it or write meanwhile."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,15 +123,13 @@ def test_nothing_is_left_of_what_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_kill_left_goes_with_the_next_results(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+def test_what_a_kill_left_goes_with_the_next_results(gone_process, tmp_path):
     out = tmp_path / "out"
     names = {
-        f"{_PART}{_HERE}-{dead.pid}-0123abcd-out": False,
+        f"{_PART}{_HERE}-{gone_process}-0123abcd-out": False,
         f"{_PART}{_HERE}-{os.getpid()}-0123abcd-out": True,  # somebody is at it
-        f"{_PART}{_HERE}-{dead.pid}-0123abcd-other": True,
-        f"{_PART}00000000-{dead.pid}-0123abcd-out": True,  # of another machine
+        f"{_PART}{_HERE}-{gone_process}-0123abcd-other": True,
+        f"{_PART}00000000-{gone_process}-0123abcd-out": True,  # of another machine
         f"{_PART}mine-out": True,
     }
     for name in names:

@@ -153,6 +153,8 @@ class Experiment:
         if self.augment is not None:
             Augmentation.from_mapping(self.augment, path)
         if self.labels is not None:
+            if self.labels == {}:  # which would count as none
+                raise _mistake(path, "labels", "weight, per_step or both", self.labels)
             example = "experiments/lpba40/pmrnet-plus-labels.yaml"
             read_settings(LabelSupervision, self.labels, "labels", path, example)
         if not self.stages:

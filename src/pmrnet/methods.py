@@ -34,6 +34,14 @@ class Method:
     home: str | None = None
 
 
+def _and_refined(
+    name: str, title: str, paper: str | None = None, home: str | None = None
+) -> dict[str, Method]:
+    """A network's row, and that of its answers optimised for every pair."""
+    refined = Method(f"{title}, refined", trained=False, refines=name, home=home)
+    return {name: Method(title, paper, home=home), f"{name}-refined": refined}
+
+
 #: in the order of the tables, by the name of the experiment
 METHODS = {
     "none": Method("No registration", trained=False),
@@ -51,32 +59,14 @@ METHODS = {
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),
     "pmrnet-no-levels-1mm": Method("PMR-Net, no feature-level terms, then 1 mm", home="lpba40"),
     "pmrnet-released": Method("PMR-Net as the authors released it"),
-    "pmrnet": Method("PMR-Net", "Our Method"),
-    "pmrnet-refined": Method("PMR-Net, refined", trained=False, refines="pmrnet"),
+    **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
-    "pmrnet-plus": Method("PMR-Net plus"),
-    "pmrnet-plus-refined": Method("PMR-Net plus, refined", trained=False, refines="pmrnet-plus"),
-    "pmrnet-plus-labels": Method("PMR-Net plus, training subjects' labels too", home="lpba40"),
-    "pmrnet-plus-labels-refined": Method(
-        "PMR-Net plus, training subjects' labels too, refined",
-        trained=False,
-        refines="pmrnet-plus-labels",
-        home="lpba40",
+    **_and_refined("pmrnet-plus", "PMR-Net plus"),
+    **_and_refined(
+        "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
     ),
-    "general": Method("PMR-Net plus, general-purpose weights", home="lpba40"),
-    "general-refined": Method(
-        "PMR-Net plus, general-purpose weights, refined",
-        trained=False,
-        refines="general",
-        home="lpba40",
-    ),
-    "general-1mm": Method("PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
-    "general-1mm-refined": Method(
-        "PMR-Net plus, general-purpose 1 mm weights, refined",
-        trained=False,
-        refines="general-1mm",
-        home="lpba40",
-    ),
+    **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
+    **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
 }
 
 #: the methods that the others of a table are compared with, the table's own first

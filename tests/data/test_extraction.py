@@ -2,8 +2,6 @@ import gzip
 import io
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -366,13 +364,13 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leftovers_of_killed_processes_are_removed_and_those_at_work_are_not(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left = tmp_path / f".part-{dead.pid}-01234567-out"
+def test_leftovers_of_killed_processes_are_removed_and_those_at_work_are_not(
+    gone_process, tmp_path
+):
+    left = tmp_path / f".part-{gone_process}-01234567-out"
     kept = [
         tmp_path / f".part-{os.getpid()}-01234567-out",
-        tmp_path / f".part-{dead.pid}-01234567-other",
+        tmp_path / f".part-{gone_process}-01234567-other",
         tmp_path / "out2",
     ]
     for folder in (left, *kept):

@@ -1,9 +1,12 @@
 """Labels of training pairs as channels."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from pmrnet.training.label_channels import label_channels
+from fake_subjects import blocks, tiny_protocol
+from pmrnet.training.label_channels import label_channels, training_labels
 from pmrnet.training.pairs import PairSequence
 
 SHAPE = (5, 6, 7)
@@ -75,5 +78,36 @@ def test_batches_hold_the_labels_of_their_pairs(batch_size):
             np.testing.assert_array_equal(sides[0], ~sides[1])
         again = sequence[index][0]
         np.testing.assert_array_equal(batch["moving_labels"], again["moving_labels"])
-    first, second = (sequence[index][0]["moving_labels"] for index in (0, 1))
-    assert first.shape == second.shape
+
+
+def test_draws_differ_from_pair_to_pair():
+    """Two subjects with a label in each voxel: every position of the sequence draws anew."""
+    maps = [np.arange(np.prod(SHAPE)).reshape(SHAPE) + 1] * 2
+    sequence = PairSequence([np.zeros(SHAPE)] * 2, 4, 0, labels=maps, labels_per_pair=3)
+    drawn = set()
+    for index in range(4):
+        (batch,) = sequence[index]
+        drawn.add(tuple(np.argwhere(batch["moving_labels"])[:, :-1].ravel().tolist()))
+    assert len(drawn) == 4
+
+
+def test_labels_of_all_training_subjects_in_their_order(rng):
+    """On the network grid, those that are not scored left out; of two data sets."""
+    shape = (8, 10, 12)
+    found = {name: blocks(rng, shape).astype(np.uint16) * 75 for name in "abcd"}
+    subjects = {
+        name: SimpleNamespace(
+            spacing=1,
+            image=np.zeros(shape, np.float32),
+            grid_to_native=np.eye(4),
+            labels=lambda data=data: SimpleNamespace(data=data),
+        )
+        for name, data in found.items()
+    }
+    ours = tiny_protocol(train=("b", "a"), labels={75: "one", 150: "two"}, groups={})
+    other = tiny_protocol("other", train=("d",), labels={300: "many"}, groups={})
+    maps = training_labels([(ours, subjects), (other, subjects)], 2)
+    for name, scored, labels in zip("bad", ((75, 150), (75, 150), (300,)), maps, strict=True):
+        coarse = found[name][::2, ::2, ::2]
+        np.testing.assert_array_equal(labels, np.where(np.isin(coarse, scored), coarse, 0))
+    assert [labels.dtype for labels in maps] == [np.uint8, np.uint8, np.uint16]

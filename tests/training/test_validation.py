@@ -24,6 +24,7 @@ def subject(labels, grid_to_native=None, spacing=1, shape=SHAPE):
         labels=lambda: SimpleNamespace(data=labels),
         grid_to_native=np.eye(4) if grid_to_native is None else grid_to_native,
         spacing=spacing,
+        image=np.zeros(shape, np.float32),
         image_at=lambda s: np.zeros([-(-n * spacing // s) for n in shape], np.float32),
     )
 

@@ -29,6 +29,7 @@ def subjects(rng):
         return SimpleNamespace(
             spacing=1,
             grid_to_native=np.eye(4),
+            image=labels.astype(np.float32),
             image_at=lambda spacing: labels[::spacing, ::spacing, ::spacing].astype(np.float32),
             labels=lambda: SimpleNamespace(data=labels),
         )

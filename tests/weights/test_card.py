@@ -58,6 +58,15 @@ def test_a_training_that_went_on_elsewhere_names_both_machines():
     assert "77 s on A GPU, cores: 16, then A CPU, cores: 3 |" in text
 
 
+def test_labels_in_training_are_named():
+    description = {
+        "spacing": 2,
+        "training": TRAINING | {"config": TRAINING["config"] | {"labels": {"weight": 2.0}}},
+    }
+    text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
+    assert "at random, labels of the training subjects in the loss; 77 s" in text
+
+
 @pytest.mark.parametrize("name", available())
 def test_shipped_weights_have_the_card_of_their_json(name):
     path = weights_json(name)

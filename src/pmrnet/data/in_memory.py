@@ -46,12 +46,13 @@ def load_images(
     """
     subjects = list(subjects)
     budget = free_memory() // _SHARE if budget_bytes is None else budget_bytes
-    if sum(4 * math.prod(_shape_at(subject, spacing)) for subject in subjects) > budget:
+    if sum(4 * math.prod(shape_at(subject, spacing)) for subject in subjects) > budget:
         return [_mapped(subject, spacing) for subject in subjects]
     return [np.array(subject.image_at(spacing), dtype=np.float32) for subject in subjects]
 
 
-def _shape_at(subject: PreparedSubject, spacing: int) -> tuple[int, ...]:
+def shape_at(subject: PreparedSubject, spacing: int) -> tuple[int, ...]:
+    """Shape of what `PreparedSubject.image_at` gives for a spacing in mm, without the image."""
     return tuple(math.ceil(n * subject.spacing / spacing) for n in subject.image.shape)
 
 
@@ -61,7 +62,7 @@ def _mapped(subject: PreparedSubject, spacing: int) -> np.ndarray:
     path = subject.folder / f"image_{spacing:g}mm.npy"
     try:
         image = load_array(path)
-        if image.shape == _shape_at(subject, spacing) and image.dtype == np.float32:
+        if image.shape == shape_at(subject, spacing) and image.dtype == np.float32:
             return image
     except InputError:
         pass  # not made yet, or broken

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pmrnet.data.in_memory import shape_at
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.protocol import Protocol
@@ -37,7 +38,7 @@ def training_labels(
         kind = np.min_scalar_type(max(scored))
         for name in protocol.train:
             subject = subjects[name]
-            found = labels_on_grid(subject, subject.image_at(spacing).shape, spacing)
+            found = labels_on_grid(subject, shape_at(subject, spacing), spacing)
             maps.append(np.where(np.isin(found, scored), found, 0).astype(kind))
     return maps
 

@@ -62,7 +62,7 @@ class PairSequence(keras.utils.PyDataset):
         self.seed = seed
         self.batch_size = batch_size
         self.epoch = 0
-        self.seconds = 0.0  #: spent on making batches since `start_at`
+        self.seconds = 0.0  #: on making batches since `start_at`, of all threads
         count = len(self.images)
         groups = [0] * count if groups is None else list(groups)
         self.pairs = [

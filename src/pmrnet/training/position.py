@@ -30,6 +30,6 @@ class EpochPosition(keras.callbacks.Callback):
         self.model.sampler.reset(self.seed, epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Log `input_seconds`, what making the epoch's batches took."""
+        """Log `input_seconds`, what making the epoch's batches took, all threads together."""
         if logs is not None:
             logs["input_seconds"] = self.sequence.seconds

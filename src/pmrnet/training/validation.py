@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pmrnet.data.in_memory import shape_at
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.metrics import dice_per_label
 from pmrnet.training.keep_best import KeepBest, as_batch
@@ -42,7 +43,7 @@ def validation_labels(
 ) -> dict[str, np.ndarray]:
     """Labels of the subjects on the network grid of `spacing` mm, by name."""
     return {
-        name: labels_on_grid(subject, subject.image_at(spacing).shape, spacing)
+        name: labels_on_grid(subject, shape_at(subject, spacing), spacing)
         for name, subject in subjects.items()
     }
 

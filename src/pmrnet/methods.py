@@ -61,6 +61,7 @@ METHODS = {
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
+    "pmrnet-deep": Method("PMR-Net, deeper posteriors", home="lpba40"),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"

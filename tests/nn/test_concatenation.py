@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network
 from pmrnet.nn.objective import Objective
 
@@ -75,3 +76,37 @@ def test_has_no_terms_of_levels_and_learns(network, pair):
 def test_configuration_round_trip(network):
     config = network.get_config()
     assert type(network).from_config(config).get_config() == config
+
+
+def test_further_convolutions_are_used_and_saved(pair, tmp_path):
+    network = build_network(CONFIG | {"hidden_layers": [3, 2]}, Objective())
+    network.build()
+    assert [layer.name for layer in network.further_combinations] == [
+        "combination1_2",
+        "combination1_3",
+        "combination2_2",
+    ]
+    network.save_weights(tmp_path / "kept.weights.h5")
+    other = build_network(CONFIG | {"hidden_layers": [3, 2]}, Objective())
+    other.build()
+    other.load_weights(tmp_path / "kept.weights.h5")
+    for mine, its in zip(other.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_every_further_convolution_counts(pair):
+    network = build_network(CONFIG | {"hidden_layers": [3, 2]}, Objective())
+    network.build(dict.fromkeys(("moving", "fixed"), (1, *GRID, 1)))
+    kernel = network.posterior_model.mean.kernel
+    kernel.assign(2e4 * kernel)
+    before = ops.convert_to_numpy(network(pair)["velocity"])
+    for layer in network.further_combinations:
+        kept = layer.get_weights()
+        layer.set_weights([2 * w + 0.1 for w in kept])
+        assert not np.allclose(ops.convert_to_numpy(network(pair)["velocity"]), before)
+        layer.set_weights(kept)
+
+
+def test_too_few_layers_are_said():
+    with pytest.raises(InputError, match="1 or more"):
+        build_network(CONFIG | {"hidden_layers": [0, 2]})

@@ -92,6 +92,27 @@ class TestGaussianPosterior:
         for a, b in zip(copy(features), expected, strict=True):
             np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
+    def test_further_hidden_convolutions_see_further_and_are_kept(self, rng):
+        features = np.zeros((1, 15, 15, 2), np.float32)
+        changed = features.copy()
+        changed[0, 7, 7] = 1
+        for count in (1, 2, 4):
+            layer = layers.GaussianPosterior(8, hidden_layers=count)
+
+            def mean(values, layer=layer):
+                return ops.convert_to_numpy(layer(values, mean_only=True)[0])
+
+            rows, columns = np.nonzero((mean(changed) != mean(features)).any(axis=(0, -1)))
+            assert {rows.min(), columns.min()} == {7 - count - 1}
+            assert {rows.max(), columns.max()} == {7 + count + 1}
+            copy = restored(layer)
+            copy(features)
+            assert len(copy.get_weights()) == len(layer.get_weights()) == 2 * count + 4
+
+    def test_no_hidden_layers_is_said(self):
+        with pytest.raises(ValueError, match="1 or more; got 0"):
+            layers.GaussianPosterior(4, hidden_layers=0)
+
     def test_hidden_convolution_lets_it_compare_the_images(self, rng):
         """Without it the mean of a pair is a sum of a function of each image."""
         a, b, c, d = rng.normal(size=(4, 1, 9, 11, 3)).astype(np.float32)

@@ -273,7 +273,7 @@ def test_training_needs_an_objective(rng):
 
 
 def test_unequal_numbers_of_levels_are_named():
-    with pytest.raises(ValueError, match="one entry per level; got 3, 2 and 2"):
+    with pytest.raises(ValueError, match="one entry per level; got 3, 2, 2, 3"):
         PMRNet(**(SMALL | {"filters": (4, 4, 4)}))
 
 

@@ -146,8 +146,15 @@ def _encoder(
 def _posterior_text(posterior: GaussianPosterior) -> str:
     hidden = ""
     if posterior.hidden is not None:
-        hidden = f"conv {_kernel(posterior.hidden)} → {posterior.hidden.kernel.shape[-1]}, "
+        repeated = _times(len(posterior.further) + 1)
+        filters = posterior.hidden.kernel.shape[-1]
+        hidden = f"{repeated}conv {_kernel(posterior.hidden)} → {filters}, "
     return f"{hidden}heads {_kernel(posterior.mean)}"
+
+
+def _times(count: int) -> str:
+    """How often the convolution that is said next is there."""
+    return f"{count} × " if count > 1 else ""  # noqa: RUF001
 
 
 def _pmrnet_operations(network: PMRNet, key: str) -> list[str]:
@@ -226,7 +233,9 @@ def _concatenation(parts: Parts, network: ConcatenationNet, shape: tuple) -> tup
     ):
         _encoder(parts, encoder, shape, _STEP * column, (key,), key)
     combined = []
-    for level, layer in enumerate(network.combinations, start=1):
+    for level, (layer, count) in enumerate(
+        zip(network.combinations, network.hidden_layers, strict=True), start=1
+    ):
         combined.append(f"combined{level}")
         part = Part(
             combined[-1],
@@ -236,7 +245,7 @@ def _concatenation(parts: Parts, network: ConcatenationNet, shape: tuple) -> tup
             level,
             at_level(shape, level),
             layer.kernel.shape[-1],
-            convolution(layer),
+            _times(count) + convolution(layer),
         )
         parts.add(part, f"moving{level}", f"fixed{level}")
     kernel = network.posterior_model.mean.kernel.shape

@@ -122,12 +122,23 @@ class GaussianPosterior(keras.layers.Layer):
         compare them.
     hidden_kernel
         Kernel size of that convolution.
+    hidden_layers
+        How many such convolutions there are, one after the other: each sees further.
     """
 
-    def __init__(self, hidden_filters: int = 32, hidden_kernel: int = 3, **kwargs: object) -> None:
+    def __init__(
+        self,
+        hidden_filters: int = 32,
+        hidden_kernel: int = 3,
+        hidden_layers: int = 1,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
+        if hidden_layers < 1:
+            raise ValueError(f"hidden_layers must be 1 or more; got {hidden_layers}.")
         self.hidden_filters = hidden_filters
         self.hidden_kernel = hidden_kernel
+        self.hidden_layers = hidden_layers
 
     def build(self, input_shape: tuple) -> None:
         """Create the convolutions for the number of grid axes of the features."""
@@ -135,16 +146,14 @@ class GaussianPosterior(keras.layers.Layer):
         conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
         normal = keras.initializers.RandomNormal
         channels = input_shape[-1]
-        self.hidden = None
+        self.hidden, self.further = None, []
         if self.hidden_filters:
-            self.hidden = conv(
+            self.hidden, *self.further = hidden_convolutions(
+                input_shape,
                 self.hidden_filters,
                 self.hidden_kernel,
-                padding="same",
-                kernel_initializer="he_normal",
-                name="hidden",
+                ["hidden", *(f"hidden{number}" for number in range(2, self.hidden_layers + 1))],
             )
-            self.hidden.build(input_shape)
             channels = self.hidden_filters
         self.mean = conv(
             axes, 3, padding="same", kernel_initializer=normal(stddev=1e-5), name="mean"
@@ -163,7 +172,8 @@ class GaussianPosterior(keras.layers.Layer):
     def call(self, features: object, mean_only: bool = False) -> tuple:
         """Return mean and log-variance."""
         if self.hidden is not None:
-            features = ops.leaky_relu(self.hidden(features), 0.2)
+            for layer in (self.hidden, *self.further):
+                features = ops.leaky_relu(layer(features), 0.2)
         if mean_only:
             return self.mean(features), None
         # One convolution for both heads: on a CPU it costs as much as either of them.
@@ -183,7 +193,32 @@ class GaussianPosterior(keras.layers.Layer):
             **super().get_config(),
             "hidden_filters": self.hidden_filters,
             "hidden_kernel": self.hidden_kernel,
+            "hidden_layers": self.hidden_layers,
         }
+
+
+def hidden_convolutions(
+    input_shape: tuple, filters: int, kernel: int, names: list[str]
+) -> list[keras.layers.Layer]:
+    """Build convolutions that follow one another, He-initialised, for LeakyReLU after each.
+
+    Parameters
+    ----------
+    input_shape
+        (batch, *grid, C) of what the first one sees.
+    filters, kernel
+        Channels and kernel size of each.
+    names
+        Theirs.
+    """
+    conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[len(input_shape) - 2]
+    built = []
+    for name in names:
+        layer = conv(filters, kernel, padding="same", kernel_initializer="he_normal", name=name)
+        layer.build(input_shape)
+        input_shape = (*input_shape[:-1], filters)
+        built.append(layer)
+    return built
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")

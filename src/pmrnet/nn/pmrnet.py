@@ -29,6 +29,8 @@ class PMRNet(RegistrationNetwork):
     hidden_filters, hidden_kernels
         Per level, the convolution between combined features and posterior (ours: the paper only
         says "convolutional layers").
+    hidden_layers
+        Per level, how many such convolutions follow one another; one by default.
     levels
         The levels that have a feature-level model and take part in the fusion: all of them in the
         paper, the last one alone in its Baseline-2.
@@ -46,16 +48,19 @@ class PMRNet(RegistrationNetwork):
         filters: tuple[int, ...] = (16, 32, 32, 32),
         hidden_filters: tuple[int, ...] = (8, 32, 32, 32),
         hidden_kernels: tuple[int, ...] = (1, 1, 3, 3),
+        hidden_layers: tuple[int, ...] | None = None,
         levels: tuple[int, ...] | None = None,
         shared_encoder: bool = False,
         cost_radius: int = 0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        if not len(filters) == len(hidden_filters) == len(hidden_kernels):
+        self.hidden_layers = (1,) * len(filters) if hidden_layers is None else tuple(hidden_layers)
+        by_level = (filters, hidden_filters, hidden_kernels, self.hidden_layers)
+        if len({len(entries) for entries in by_level}) != 1:
             raise ValueError(
-                "filters, hidden_filters and hidden_kernels need one entry per level; got "
-                f"{len(filters)}, {len(hidden_filters)} and {len(hidden_kernels)}."
+                "filters, hidden_filters, hidden_kernels and hidden_layers need one entry per "
+                f"level; got {', '.join(str(len(entries)) for entries in by_level)}."
             )
         self.filters = tuple(filters)
         self.hidden_filters = tuple(hidden_filters)
@@ -78,7 +83,10 @@ class PMRNet(RegistrationNetwork):
             self.fixed_encoder = Encoder(filters, name="fixed_encoder")
         self.posteriors = [
             layers.GaussianPosterior(
-                hidden_filters[level - 1], hidden_kernels[level - 1], name=f"posterior{level}"
+                hidden_filters[level - 1],
+                hidden_kernels[level - 1],
+                self.hidden_layers[level - 1],
+                name=f"posterior{level}",
             )
             for level in self.levels
         ]
@@ -208,6 +216,7 @@ class PMRNet(RegistrationNetwork):
             "filters": list(self.filters),
             "hidden_filters": list(self.hidden_filters),
             "hidden_kernels": list(self.hidden_kernels),
+            "hidden_layers": list(self.hidden_layers),
             "levels": list(self.levels),
             "shared_encoder": self.shared_encoder,
             "cost_radius": self.cost_radius,

@@ -9,7 +9,8 @@ import pytest
 
 from fake_subjects import tiny_protocol
 from pmrnet import workflow
-from pmrnet.calibration import page, study
+from pmrnet.calibration import page, pairs, study
+from pmrnet.calibration.pairs import PairErrors
 from pmrnet.calibration.points import Points
 from pmrnet.cli import main
 from pmrnet.errors import InputError
@@ -24,7 +25,7 @@ class FourTimes:
 
     reference = "label boundaries"
 
-    def __init__(self, dataset, subjects, predictor, points_per_pair):
+    def __init__(self, dataset, subjects, predictor, points_per_pair, kept):
         self.asked = []
 
     def points(self, pairs, temperature, title):
@@ -50,6 +51,7 @@ def project(tmp_path, monkeypatch):
         source="tiny",
         protocol=tiny_protocol(),
         experiments=tmp_path / "experiments" / "tiny",
+        run=lambda method: tmp_path / "runs" / "tiny" / method,
         subjects=lambda names: dict.fromkeys(names),
     )
     monkeypatch.setattr(study.Dataset, "load", lambda _: data)
@@ -86,6 +88,40 @@ def test_is_the_same_again(project):
     before = first.with_suffix(".csv").read_bytes()
     again = study.calibrate("tiny", "pmrnet", str(project.weights), name="again")
     assert again.with_suffix(".csv").read_bytes() == before
+
+
+class StoppedOnce:
+    """Stands for what measures one pair: it is interrupted at the fifth, and counts."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, errors, moving, fixed, temperature):
+        self.calls.append((moving, fixed, temperature))
+        if len(self.calls) == 5:
+            raise KeyboardInterrupt
+        return FourTimes._pair(None, (moving, fixed), temperature)
+
+
+def test_goes_on_where_it_was_stopped(project, monkeypatch):
+    expected = study.calibrate("tiny", "pmrnet", str(project.weights), name="expected")
+    monkeypatch.setattr(study, "PairErrors", PairErrors)
+    monkeypatch.setattr(pairs, "reference_of", lambda _: "label boundaries")
+    stopped = StoppedOnce()
+    monkeypatch.setattr(PairErrors, "_measure", lambda *given: stopped(*given))
+    monkeypatch.setattr(pairs, "SubjectCache", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        study.calibrate("tiny", "pmrnet", str(project.weights))
+    assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 4
+    # Another number of draws is another measurement.
+    other = study.calibrate("tiny", "pmrnet", str(project.weights), name="other", samples=8)
+    calls = len(stopped.calls) - 5
+    stopped.calls = [None] * 5
+    path = study.calibrate("tiny", "pmrnet", str(project.weights))
+    assert len(stopped.calls) - 5 == calls - 4
+    for found in (path, other):
+        assert found.with_suffix(".csv").read_bytes() == expected.with_suffix(".csv").read_bytes()
+    assert not (project.folder / "runs/tiny/calibration/pmrnet").exists()
 
 
 def test_some_of_the_pairs(project):

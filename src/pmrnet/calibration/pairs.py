@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from pmrnet.calibration.kept_points import KeptPoints
 from pmrnet.calibration.known_deformation import errors_against_truth
 from pmrnet.calibration.label_boundaries import errors_at_boundaries
 from pmrnet.calibration.located_errors import LocatedErrors
@@ -56,6 +57,8 @@ class PairErrors:
         The network.
     points_per_pair
         At most; see `pmrnet.calibration.label_boundaries` and `known_deformation`.
+    kept
+        Where points are kept until all is done; None keeps none.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class PairErrors:
         subjects: Mapping[str, PreparedSubject],
         predictor: Predictor,
         points_per_pair: int = 10_000,
+        kept: KeptPoints | None = None,
     ) -> None:
         self.reference = reference_of(dataset)
         self.subjects, self.predictor = subjects, predictor
         self.points_per_pair = points_per_pair
+        self._kept = kept
         self._labels = tuple(dataset.protocol.labels)
         self._cache = SubjectCache(subjects)
         # The places and errors are the same at every temperature.
@@ -78,9 +83,18 @@ class PairErrors:
     ) -> list[Points]:
         """Points of every pair (moving, fixed); `title` is shown with the progress."""
         console = Console(file=sys.stderr)
-        return [self._points(*pair, temperature) for pair in track(pairs, title, console=console)]
+        return [self._points(pair, temperature) for pair in track(pairs, title, console=console)]
 
-    def _points(self, moving: str, fixed: str, temperature: float) -> Points:
+    def _points(self, pair: tuple[str, str], temperature: float) -> Points:
+        if self._kept is None:
+            return self._measure(*pair, temperature)
+        points = self._kept.read(pair, temperature)
+        if points is None:
+            points = self._measure(*pair, temperature)
+            self._kept.write(pair, temperature, points)
+        return points
+
+    def _measure(self, moving: str, fixed: str, temperature: float) -> Points:
         if (moving, fixed) not in self._located:
             self._located[moving, fixed] = self._locate(moving, fixed)
         pair = self.subjects[moving], self.subjects[fixed]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pmrnet import workflow
+from pmrnet.calibration.kept_points import KeptPoints
 from pmrnet.calibration.pairs import PairErrors
 from pmrnet.calibration.points import Points, joined
 from pmrnet.calibration.prediction import Predictor
@@ -44,7 +45,8 @@ def calibrate(
     """Measure how well predicted standard deviations match errors, and fit a temperature.
 
     The temperature is fitted on the validation pairs; test pairs are looked at afterwards, with
-    the temperature found, and decide nothing.
+    the temperature found, and decide nothing. Stopped, it goes on when it is called again: what was
+    measured lies in `runs/<dataset>/calibration/<name>/` until the end.
 
     Parameters
     ----------
@@ -89,7 +91,13 @@ def calibrate(
         )
     subjects = data.subjects(data.protocol.validation + data.protocol.test)
     predictor = Predictor(network, description["spacing"], samples, SEED)
-    errors = PairErrors(data, subjects, predictor, points_per_pair)
+    identity = workflow.data_identity(data, subjects)
+    settings = {"samples": samples, "seed": SEED, "points_per_pair": points_per_pair}
+    kept = KeptPoints(
+        data.run("calibration") / (name or method),
+        {**settings, "data": identity, "weights": description["sha256"]},
+    )
+    errors = PairErrors(data, subjects, predictor, points_per_pair, kept)
     pairs = {split: data.protocol.pairs(split) for split in ("validation", "test")}
     pairs = {split: spread(listed, limit) for split, listed in pairs.items() if listed}
 
@@ -116,8 +124,6 @@ def calibrate(
             summaries.append({**key, "value": value, "pairs": len(listed), **numbers})
             curves += [{**key, **row} for row in _curve_rows(points)]
 
-    identity = workflow.data_identity(data, subjects)
-    settings = {"samples": samples, "seed": SEED, "points_per_pair": points_per_pair}
     settings |= {} if limit is None else {"limit": limit}
     provenance = collect(
         {**settings, "reference": errors.reference},
@@ -152,6 +158,7 @@ def calibrate(
         about = {"fitted_on": "validation pairs", "reference": errors.reference, **provenance}
         file = weights_json(source)
         write_temperature(file, description["sha256"], temperatures[FITTED], about)
+    kept.remove()
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -63,6 +64,7 @@ class PairSequence(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.epoch = 0
         self.seconds = 0.0  #: on making batches since `start_at`, of all threads
+        self._counting = threading.Lock()
         count = len(self.images)
         groups = [0] * count if groups is None else list(groups)
         self.pairs = [
@@ -96,7 +98,9 @@ class PairSequence(keras.utils.PyDataset):
         pairs = [self.pair(first + i) for i in range(self.batch_size)]
         samples = [self._sample(*pair, first + i) for i, pair in enumerate(pairs)]
         batch = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
-        self.seconds += time.perf_counter() - started
+        taken = time.perf_counter() - started
+        with self._counting:
+            self.seconds += taken
         return (batch,)
 
     def _sample(self, moving: int, fixed: int, position: int) -> dict[str, np.ndarray]:

@@ -75,6 +75,7 @@ REFERENCES = (
     "pmrnet",
     "pmrnet-refined",
     "pmrnet-1mm",
+    "pmrnet-deep",
     "pmrnet-plus-labels-refined",
     "general-refined",
     "general@lpba40",

@@ -113,7 +113,12 @@ def test_goes_on_where_it_was_stopped(project, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         study.calibrate("tiny", "pmrnet", str(project.weights))
     assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 4
-    # Another number of draws is another measurement.
+    # With another number of draws everything is measured anew.
+    stopped.calls = []
+    with pytest.raises(KeyboardInterrupt):
+        study.calibrate("tiny", "pmrnet", str(project.weights), samples=8)
+    assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 8
+    # One that is not stopped, to count.
     other = study.calibrate("tiny", "pmrnet", str(project.weights), name="other", samples=8)
     calls = len(stopped.calls) - 5
     stopped.calls = [None] * 5

@@ -18,13 +18,6 @@ CONFIGS = {
         "hidden_filters": (3, 7),
         "hidden_kernels": (1, 3),
     },
-    "deep": {
-        "type": "pmrnet",
-        "filters": (5, 6),
-        "hidden_filters": (3, 7),
-        "hidden_kernels": (3, 3),
-        "hidden_layers": (3, 1),
-    },
     "last": {
         "type": "pmrnet",
         "filters": (5, 6),
@@ -48,13 +41,6 @@ CONFIGS = {
         "hidden_filters": (3, 7),
         "hidden_kernels": (1, 3),
     },
-    "concatenation-deep": {
-        "type": "concatenation",
-        "filters": (5, 6),
-        "hidden_filters": (3, 7),
-        "hidden_kernels": (1, 3),
-        "hidden_layers": (1, 4),
-    },
     "voxelmorph": {"type": "voxelmorph", "filters": (5, 6), "decoder_filters": (7, 8, 9)},
     "voxelmorph-0.2": {
         "type": "voxelmorph",
@@ -63,6 +49,8 @@ CONFIGS = {
         "flavour": "0.2",
     },
 }
+CONFIGS["deep"] = CONFIGS["pmrnet"] | {"hidden_kernels": (3, 3), "hidden_layers": (3, 1)}
+CONFIGS["concatenation-deep"] = CONFIGS["concatenation"] | {"hidden_layers": (1, 4)}
 SHAPE = (8, 12, 16)
 
 

@@ -78,7 +78,7 @@ def test_configuration_round_trip(network):
     assert type(network).from_config(config).get_config() == config
 
 
-def test_further_convolutions_are_used_and_saved(pair, tmp_path):
+def test_further_convolutions_are_named_and_saved(tmp_path):
     network = build_network(CONFIG | {"hidden_layers": [3, 2]}, Objective())
     network.build()
     assert [layer.name for layer in network.further_combinations] == [
@@ -110,3 +110,9 @@ def test_every_further_convolution_counts(pair):
 def test_too_few_layers_are_said():
     with pytest.raises(InputError, match="1 or more"):
         build_network(CONFIG | {"hidden_layers": [0, 2]})
+
+
+@pytest.mark.parametrize("name", ["hidden_filters", "hidden_kernels", "hidden_layers"])
+def test_unequal_numbers_of_levels_are_said(name):
+    with pytest.raises(InputError, match=r"one entry per level; got 2, .*3"):
+        build_network(CONFIG | {name: [1, 1, 1]})

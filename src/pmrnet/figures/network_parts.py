@@ -146,7 +146,7 @@ def _encoder(
 def _posterior_text(posterior: GaussianPosterior) -> str:
     hidden = ""
     if posterior.hidden is not None:
-        repeated = _times(len(posterior.further) + 1)
+        repeated = _times(posterior.hidden_layers)
         filters = posterior.hidden.kernel.shape[-1]
         hidden = f"{repeated}conv {_kernel(posterior.hidden)} → {filters}, "
     return f"{hidden}heads {_kernel(posterior.mean)}"
@@ -154,7 +154,7 @@ def _posterior_text(posterior: GaussianPosterior) -> str:
 
 def _times(count: int) -> str:
     """How often the convolution that is said next is there."""
-    return f"{count} × " if count > 1 else ""  # noqa: RUF001
+    return f"{count} {TIMES} " if count > 1 else ""
 
 
 def _pmrnet_operations(network: PMRNet, key: str) -> list[str]:

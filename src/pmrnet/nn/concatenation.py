@@ -44,7 +44,9 @@ class ConcatenationNet(SinglePosteriorNetwork):
         self.filters = tuple(filters)
         self.hidden_filters = tuple(hidden_filters)
         self.hidden_kernels = tuple(hidden_kernels)
-        self.hidden_layers = (1,) * len(filters) if hidden_layers is None else tuple(hidden_layers)
+        self.hidden_layers = layers.hidden_layers_per_level(
+            filters, hidden_filters, hidden_kernels, hidden_layers
+        )
         if min(self.hidden_layers) < 1:
             raise ValueError(f"hidden_layers must be 1 or more; got {hidden_layers}.")
         self.multiple = 2 ** len(filters)

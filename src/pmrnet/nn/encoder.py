@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from pmrnet.nn.blocks import CONVOLUTIONS
+
 DOWNSAMPLINGS = ("stride", "pool")
 
 
@@ -38,7 +40,7 @@ class Encoder(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Create one convolution per level."""
-        conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[len(input_shape) - 2]
+        conv = CONVOLUTIONS[len(input_shape) - 2]
         self.convolutions = []
         for level, filters in enumerate(self.filters, start=1):
             layer = conv(

@@ -6,7 +6,7 @@ All of them are channels-last, work on the TensorFlow and the JAX backend and su
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from pmrnet import spatial
+from pmrnet.nn.blocks import CONVOLUTIONS
 from pmrnet.nn.losses import LARGEST_LOG_VARIANCE
 
 
@@ -143,7 +144,7 @@ class GaussianPosterior(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         """Create the convolutions for the number of grid axes of the features."""
         axes = len(input_shape) - 2
-        conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
+        conv = CONVOLUTIONS[axes]
         normal = keras.initializers.RandomNormal
         channels = input_shape[-1]
         self.hidden, self.further = None, []
@@ -197,6 +198,29 @@ class GaussianPosterior(keras.layers.Layer):
         }
 
 
+def hidden_layers_per_level(
+    filters: Sequence[int],
+    hidden_filters: Sequence[int],
+    hidden_kernels: Sequence[int],
+    hidden_layers: Sequence[int] | None,
+) -> tuple[int, ...]:
+    """Numbers of hidden convolutions, finest level first: those given, or one for each level.
+
+    Raises
+    ------
+    ValueError
+        If the four have not one entry for each level.
+    """
+    numbers = (1,) * len(filters) if hidden_layers is None else tuple(hidden_layers)
+    by_level = (filters, hidden_filters, hidden_kernels, numbers)
+    if len({len(entries) for entries in by_level}) != 1:
+        raise ValueError(
+            "filters, hidden_filters, hidden_kernels and hidden_layers need one entry per "
+            f"level; got {', '.join(str(len(entries)) for entries in by_level)}."
+        )
+    return numbers
+
+
 def hidden_convolutions(
     input_shape: tuple, filters: int, kernel: int, names: list[str]
 ) -> list[keras.layers.Layer]:
@@ -211,7 +235,7 @@ def hidden_convolutions(
     names
         Theirs.
     """
-    conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[len(input_shape) - 2]
+    conv = CONVOLUTIONS[len(input_shape) - 2]
     built = []
     for name in names:
         layer = conv(filters, kernel, padding="same", kernel_initializer="he_normal", name=name)

@@ -55,13 +55,9 @@ class PMRNet(RegistrationNetwork):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        self.hidden_layers = (1,) * len(filters) if hidden_layers is None else tuple(hidden_layers)
-        by_level = (filters, hidden_filters, hidden_kernels, self.hidden_layers)
-        if len({len(entries) for entries in by_level}) != 1:
-            raise ValueError(
-                "filters, hidden_filters, hidden_kernels and hidden_layers need one entry per "
-                f"level; got {', '.join(str(len(entries)) for entries in by_level)}."
-            )
+        self.hidden_layers = layers.hidden_layers_per_level(
+            filters, hidden_filters, hidden_kernels, hidden_layers
+        )
         self.filters = tuple(filters)
         self.hidden_filters = tuple(hidden_filters)
         self.hidden_kernels = tuple(hidden_kernels)

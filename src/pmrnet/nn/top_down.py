@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from pmrnet import spatial
+from pmrnet.nn.blocks import CONVOLUTIONS
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
@@ -28,7 +29,7 @@ class TopDown(keras.layers.Layer):
 
     def build(self, input_shape: list) -> None:
         """Create one convolution for each level but the coarsest."""
-        conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[len(input_shape[0]) - 2]
+        conv = CONVOLUTIONS[len(input_shape[0]) - 2]
         self.convolutions = []
         for level, (filters, coarser) in enumerate(
             zip(self.filters, self.filters[1:], strict=False), start=1

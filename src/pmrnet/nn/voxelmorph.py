@@ -7,6 +7,7 @@ from keras import ops
 
 from pmrnet import spatial
 from pmrnet.nn import layers
+from pmrnet.nn.blocks import CONVOLUTIONS
 from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.single_posterior import SinglePosteriorNetwork
 
@@ -60,7 +61,7 @@ class VoxelMorph(SinglePosteriorNetwork):
         """Create all weights: for 3D images, or for those of `input_shape`."""
         shape = (1, None, None, None, 1) if input_shape is None else input_shape["moving"]
         axes = len(shape) - 2
-        conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
+        conv = CONVOLUTIONS[axes]
         upsampling = {2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}[axes]
         self.encoder.build((*shape[:-1], 2 * shape[-1]))
         self.double = upsampling(2)

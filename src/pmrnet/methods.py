@@ -54,14 +54,18 @@ METHODS = {
     "faim": Method("FAIM", "FAIM"),
     "baseline1": Method("Baseline-1", "Baseline-1"),
     "baseline1-1mm": Method("Baseline-1, then 1 mm", home="lpba40"),
+    "baseline1-deep": Method("Baseline-1, deeper posterior", home="lpba40"),
     "baseline2": Method("Baseline-2", "Baseline-2"),
     "baseline2-1mm": Method("Baseline-2, then 1 mm", home="lpba40"),
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),
     "pmrnet-no-levels-1mm": Method("PMR-Net, no feature-level terms, then 1 mm", home="lpba40"),
+    "pmrnet-no-levels-deep": Method(
+        "PMR-Net, deeper posteriors, no feature-level terms", home="lpba40"
+    ),
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
-    "pmrnet-deep": Method("PMR-Net, deeper posteriors", home="lpba40"),
+    **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors", home="lpba40"),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"

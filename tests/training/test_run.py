@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from filelock import FileLock
 from scipy import ndimage
 
 from fake_subjects import blocks, tiny_protocol
@@ -178,6 +179,13 @@ def test_folder_of_another_experiment_is_refused(subjects, tmp_path):
     (tmp_path / "experiment.sha256").write_text("something else\n")
     with pytest.raises(InputError, match="one of other settings"):
         train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+
+
+def test_a_folder_in_which_another_process_trains_is_refused_untouched(subjects, tmp_path):
+    refused = pytest.raises(InputError, match="no other training")
+    with FileLock(tmp_path / "train.lock"), refused:
+        train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["train.lock"]
 
 
 def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys):

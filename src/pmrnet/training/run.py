@@ -31,6 +31,7 @@ from pmrnet.training.label_channels import training_labels
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
+from pmrnet.training.run_lock import run_lock
 from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation_callback import DataSet, validation_callback
 from pmrnet.weights import load_network, save_weights
@@ -75,7 +76,8 @@ def train(
     ------
     InputError
         If the loss is no longer finite, `folder` holds a run of another experiment or on other
-        data, or the network does not take images of the subjects' size.
+        data or is in use by another process, or the network does not take images of the subjects'
+        size.
     """
     folder = Path(folder)
     provenance = collect(
@@ -87,9 +89,27 @@ def train(
         accelerator=accelerator_name(),
     )
     data_sets = [(protocol, subjects), *mixed]
-    _claim(folder, provenance["config_sha256"], _data_sha256(data, data_sets))
-    if (done := folder / "weights.json").is_file():
-        return done
+    with run_lock(folder):
+        _claim(folder, provenance["config_sha256"], _data_sha256(data, data_sets))
+        if (done := folder / "weights.json").is_file():
+            return done
+        start = _train_stages(experiment, data_sets, folder, provenance)
+        return _save_best(experiment, folder, {**provenance, **start})
+
+
+def _train_stages(
+    experiment: Experiment,
+    data_sets: Sequence[DataSet],
+    folder: Path,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Train through all stages, or through what is left of them.
+
+    Returns
+    -------
+    dict
+        What the weights that it started from were, see `_start_from`; empty for random ones.
+    """
     keras.utils.set_random_seed(experiment.seed)
     supervision = _supervision(experiment)
     network = build_network(
@@ -106,6 +126,11 @@ def train(
         name = f"stage{number}"
         validation = validation_callback(stage, name, experiment, data_sets, folder)
         _run_stage(network, stage, name, experiment, data_sets, validation, folder)
+    return start
+
+
+def _save_best(experiment: Experiment, folder: Path, provenance: Mapping[str, Any]) -> Path:
+    """Write the best weights so far as the run's own, with how they came about."""
     network = build_network(experiment.network)  # a fresh one, without the optimizer's state
     network.build()
     network.load_weights(folder / "best.weights.h5")
@@ -118,7 +143,6 @@ def train(
         training={
             **provenance,
             **read_starts(folder)[-1],  # not this one, if all was trained and nothing written
-            **start,
             "best": best,
             "seconds": _seconds(experiment, folder),
             "starts": read_starts(folder),

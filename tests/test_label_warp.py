@@ -5,7 +5,12 @@ from scipy import ndimage
 
 from fake_subjects import blocks, oblique, subject
 from pmrnet.errors import InputError
-from pmrnet.label_warp import compact_labels, header_moved_labels, moved_labels
+from pmrnet.label_warp import (
+    compact_labels,
+    header_moved_labels,
+    labels_on_grid,
+    moved_labels,
+)
 
 FIXED, MOVING, GRID = (7, 8, 9), (9, 7, 10), (8, 10, 7)
 
@@ -194,6 +199,26 @@ def test_a_coarse_moving_voxel_covers_all_the_fine_fixed_ones_within_it():
     expected = fine.copy()
     expected[4:28, 4:36, 4:44] = data.repeat(8, 0).repeat(8, 1).repeat(8, 2)
     assert np.array_equal(moved, expected)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_labels_on_the_grid_are_those_of_the_nearest_voxel(rng, step):
+    """Against SciPy, through an oblique affine, on grids of whole and of doubled voxels."""
+    one = subject("m", blocks(rng, MOVING), oblique(rng))
+    shape = tuple(-(-n // step) for n in GRID)
+    expected = ndimage.affine_transform(
+        one.labels().data,
+        one.grid_to_native[:3, :3] * step,
+        one.grid_to_native[:3, 3],
+        output_shape=shape,
+        order=0,
+        mode="grid-constant",
+    )
+    found = labels_on_grid(one, shape, step)
+    np.testing.assert_array_equal(found, expected)
+    assert found.shape == shape
+    assert (found == 0).any()
+    assert (found > 0).any()
 
 
 def test_empty_and_unreachable_labels_give_zeros():

@@ -7,6 +7,7 @@ are composed into one map first, and the labels are looked up once, at the neare
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,6 +98,31 @@ def header_moved_labels(fixed: ScoredSubject, moving: ScoredSubject) -> NDArray:
     )
     labels = compact_labels(moving.labels().data)
     return _look_up(labels, tuple(fixed.native_shape), to_moving, np.eye(4), None)
+
+
+def labels_on_grid(
+    subject: ScoredSubject, shape: tuple[int, int, int], step: float = 1.0
+) -> NDArray:
+    """Labels of a subject on its network grid, or on one of other voxels.
+
+    Parameters
+    ----------
+    subject : ScoredSubject
+    shape : tuple of three ints
+        Shape of the grid.
+    step : float
+        Size of the grid's voxels, in voxels of the network grid; its first voxel has the centre
+        of the network grid's first one.
+
+    Returns
+    -------
+    ndarray of integers, shape `shape`
+        The label at the nearest voxel, 0 outside of the subject's volume.
+    """
+    grid = SimpleNamespace(
+        grid_to_native=np.diag([1 / step, 1 / step, 1 / step, 1]), native_shape=shape
+    )
+    return moved_labels(grid, subject)
 
 
 def compact_labels(labels: NDArray) -> NDArray:

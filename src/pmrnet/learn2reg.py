@@ -22,7 +22,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from pmrnet.data.volume import save_image
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.label_warp import moved_labels
+from pmrnet.label_warp import labels_on_grid
 from pmrnet.protocol import Protocol
 from pmrnet.scoring import DisplacementFunction
 
@@ -199,7 +198,7 @@ def write_images(
         image = np.asarray(subject.image, np.float32)
         shape, affine = image.shape, _grid_affine(subject, image.shape)
         save_image(out / files[name], image, affine)
-        labels = labels_on_grid(subject, shape)
+        labels = labels_on_grid(subject, shape).astype(np.int32)
         save_image(out / files[name].replace("images", "labels", 1), labels, affine)
     scored = list(protocol.labels)
     config = {
@@ -213,12 +212,6 @@ def write_images(
         "eval_pairs": [{"fixed": files[fixed], "moving": files[moving]} for moving, fixed in pairs],
     }
     atomic_write_text(out / "evaluation_config.json", json.dumps(config, indent=1) + "\n")
-
-
-def labels_on_grid(subject: PreparedSubject, shape: tuple[int, ...]) -> NDArray:
-    """Labels of a subject at the nearest voxel of its network grid, of this shape; int32."""
-    grid = SimpleNamespace(grid_to_native=np.eye(4), native_shape=shape)
-    return moved_labels(grid, subject).astype(np.int32)
 
 
 def _grid_affine(subject: PreparedSubject, shape: tuple[int, ...]) -> NDArray:

@@ -4,17 +4,11 @@ import json
 from types import SimpleNamespace
 
 import keras
-import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from pmrnet.training.validation import (
-    ValidationDice,
-    labels_on_grid,
-    validation_labels,
-    warp_labels,
-)
+from pmrnet.training.validation import ValidationDice, validation_labels, warp_labels
 
 SHAPE = (8, 9, 10)
 
@@ -35,30 +29,9 @@ def labels(rng):
     return coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2).astype(np.uint8)
 
 
-def test_labels_on_their_own_grid(labels):
-    result = labels_on_grid(subject(labels), SHAPE, 1)
-    np.testing.assert_array_equal(result, labels[:8, :9, :10])
-
-
-@pytest.mark.parametrize("spacing", [1, 2])
-def test_labels_through_an_affine_are_the_nearest(labels, spacing):
-    turn = nib.eulerangles.euler2mat(0.1, -0.2, 0.15) @ np.diag([0.9, 1.1, 0.8])
-    matrix = nib.affines.from_matvec(turn, [0.3, -0.7, 1.2])
-    shape = tuple(-(-n // spacing) for n in SHAPE)
-    expected = ndimage.affine_transform(
-        labels, turn * spacing, matrix[:3, 3], output_shape=shape, order=0, mode="grid-constant"
-    )
-    result = labels_on_grid(subject(labels, matrix), shape, spacing)
-    np.testing.assert_array_equal(result, expected)
-    assert result.shape == shape
-    assert (result == 0).any()
-
-
 def test_labels_of_a_subject_that_is_stored_coarsely(labels):
     """`grid_to_native` counts voxels of the stored grid, here of 2 mm."""
     doubled = np.diag([2.0, 2, 2, 1])  # 1 mm native voxels
-    result = labels_on_grid(subject(labels, doubled, spacing=2), (4, 4, 4), 2)
-    np.testing.assert_array_equal(result, labels[:8:2, :8:2, :8:2])
     by_name = validation_labels({"a": subject(labels, doubled, spacing=2, shape=(5, 5, 5))}, 4)
     np.testing.assert_array_equal(by_name["a"], labels[::4, ::4, ::4])
 

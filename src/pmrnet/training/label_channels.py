@@ -9,8 +9,8 @@ import numpy as np
 from pmrnet.data.in_memory import shape_at
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
+from pmrnet.label_warp import labels_on_grid
 from pmrnet.protocol import Protocol
-from pmrnet.training.validation import labels_on_grid
 
 
 def training_labels(
@@ -38,7 +38,8 @@ def training_labels(
         kind = np.min_scalar_type(max(scored))
         for name in protocol.train:
             subject = subjects[name]
-            found = labels_on_grid(subject, shape_at(subject, spacing), spacing)
+            step = spacing / subject.spacing
+            found = labels_on_grid(subject, shape_at(subject, spacing), step)
             maps.append(np.where(np.isin(found, scored), found, 0).astype(kind))
     return maps
 

@@ -9,33 +9,9 @@ import numpy as np
 
 from pmrnet.data.in_memory import shape_at
 from pmrnet.data.prepared import PreparedSubject
+from pmrnet.label_warp import labels_on_grid
 from pmrnet.metrics import dice_per_label
 from pmrnet.training.keep_best import KeepBest, as_batch
-
-
-def labels_on_grid(
-    subject: PreparedSubject, shape: tuple[int, int, int], spacing: int
-) -> np.ndarray:
-    """Bring a subject's labels to the network grid of a spacing in mm, nearest neighbour.
-
-    Returns an integer array of `shape`; 0 outside the subject's native grid.
-    """
-    labels = np.asarray(subject.labels().data)
-    step = spacing / subject.spacing  # in voxels of the stored grid, as grid_to_native has it
-    matrix = np.asarray(subject.grid_to_native)
-    axes = [np.arange(n, dtype=np.float32) * step for n in shape]
-    index, inside = [], True
-    for row in range(3):
-        location = (
-            matrix[row, 0] * axes[0][:, None, None]
-            + matrix[row, 1] * axes[1][None, :, None]
-            + matrix[row, 2] * axes[2][None, None, :]
-            + matrix[row, 3]
-        )
-        nearest = np.rint(location).astype(np.int32)
-        inside = inside & (nearest >= 0) & (nearest < labels.shape[row])
-        index.append(np.clip(nearest, 0, labels.shape[row] - 1))
-    return np.where(inside, labels[tuple(index)], 0)
 
 
 def validation_labels(
@@ -43,7 +19,7 @@ def validation_labels(
 ) -> dict[str, np.ndarray]:
     """Labels of the subjects on the network grid of `spacing` mm, by name."""
     return {
-        name: labels_on_grid(subject, shape_at(subject, spacing), spacing)
+        name: labels_on_grid(subject, shape_at(subject, spacing), spacing / subject.spacing)
         for name, subject in subjects.items()
     }
 

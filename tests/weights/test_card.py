@@ -23,6 +23,7 @@ TRAINING = {
     "seed": 5,
     "seconds": 77,
 }
+DESCRIPTION = {"spacing": 2, "network": {"type": "pmrnet-plus"}, "training": TRAINING}
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +32,15 @@ def root(monkeypatch):
 
 
 def test_a_card_has_every_fact():
-    description = {"spacing": 2, "training": TRAINING}
-    text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
+    text = model_card("lpba40-general", DESCRIPTION, Dataset.load("lpba40"), "general")
     for fact in (
         "# lpba40-general",
         "PMR-Net plus, general-purpose weights as trained by `experiments/lpba40/general.yaml`",
         'load_network("lpba40-general")',
         "25 subjects: S01 to S25; mixed with built-in subjects",
         "weights chosen on S26 to S30 and the validation subjects of what was mixed in, data sets "
-        "counting alike, validation Dice 0.712",
+        "counting alike, validation Dice 0.712 (the mean of the data sets'",
+        "moved image, velocity on half the grid |",
         "40 steps at 2 mm with 1 pass and 20 steps at 1 mm",
         "seed 5, from the weights lpba40-pmrnet-plus, images changed at random; 77 s on A CPU",
         "hash 1ade9343cc28: S31 to S40, 90 ordered pairs, 54 labels",
@@ -53,16 +54,67 @@ def test_a_card_has_every_fact():
 def test_a_training_that_went_on_elsewhere_names_both_machines():
     gpu = {"machine": {"cpu": "Another CPU", "cores": 16, "accelerator": "A GPU"}}
     cpu = {"machine": TRAINING["machine"]}
-    description = {"spacing": 2, "training": TRAINING | {"starts": [gpu, gpu, cpu]}}
+    description = DESCRIPTION | {"training": TRAINING | {"starts": [gpu, gpu, cpu]}}
     text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
     assert "77 s on A GPU, cores: 16, then A CPU, cores: 3 |" in text
 
 
+def card_of(**changes):
+    return model_card("x", DESCRIPTION | changes, Dataset.load("lpba40"), "general")
+
+
+def test_the_code_of_every_start_is_named_with_what_is_known_of_changes_to_it():
+    starts = [
+        {"git": {"commit": "a" * 40, "dirty": dirty}, "backend": backend}
+        for dirty, backend in (
+            (True, "jax"),
+            (True, "jax"),
+            (False, "tensorflow"),
+            ("unknown", "jax"),
+        )
+    ]
+    code = (
+        "| code of the training | commit aaaaaaaaaaaa with changes, on jax, then commit "
+        "aaaaaaaaaaaa, on tensorflow, then commit aaaaaaaaaaaa, changes to it unknown, on jax |"
+    )
+    assert code in card_of(training=TRAINING | {"starts": starts})
+    assert "commit unknown, changes to it unknown, on an unknown backend |" in card_of()
+
+
+def test_what_was_simulated_is_not_said_to_have_never_been_shown():
+    everything = {"contrast": 0.1, "rotation_degrees": 4}
+    for config, limits in (
+        (
+            {"mix": ["demo"], "augment": everything},
+            "Pathology, children, other modalities and images that are not skull-stripped were "
+            "never shown, whole brains, other contrasts and images that are not affinely aligned "
+            "only as simulated. One seed.",
+        ),
+        (
+            {"augment": {"contrast": 0.1}},
+            "Pathology, children, other modalities, images that are not affinely aligned and "
+            "images that are not skull-stripped were never shown, other contrasts only as "
+            "simulated. One seed.",
+        ),
+        (
+            {"mix": ["mindboggle"]},
+            "Pathology, children, other modalities, other contrasts, images that are not affinely "
+            "aligned and images that are not skull-stripped were never shown. One seed.",
+        ),
+    ):
+        config = {"stages": TRAINING["config"]["stages"], **config}
+        assert limits in card_of(training=TRAINING | {"config": config})
+
+
+def test_faim_has_no_velocity():
+    text = card_of(network={"type": "faim"})
+    assert "moved image |" in text
+    assert "velocity" not in text
+
+
 def test_labels_in_training_are_named():
-    description = {
-        "spacing": 2,
-        "training": TRAINING | {"config": TRAINING["config"] | {"labels": {"weight": 2.0}}},
-    }
+    config = TRAINING["config"] | {"labels": {"weight": 2.0}}
+    description = DESCRIPTION | {"training": TRAINING | {"config": config}}
     text = model_card("lpba40-general", description, Dataset.load("lpba40"), "general")
     assert "at random, labels of the training subjects in the loss; 77 s" in text
 

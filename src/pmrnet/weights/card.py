@@ -69,6 +69,8 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         changes += ", labels of the training subjects in the loss"
     best = training["best"]
     score = f", validation Dice {best['val_dice']:.3f}" if "val_dice" in best else ""
+    if score and mixed:
+        score += " (the mean of the data sets', which compares with no other card's)"
     machines = ", then ".join(training_machines(training))
     rows = {
         "load": "`from pmrnet.weights import load_network; network, description = "
@@ -76,11 +78,12 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         "input": "two skull-stripped T1 images, affinely aligned to ICBM152 by `make data` or "
         "`pmrnet register`, intensities whitened and brought to [0, 1], at "
         f"{spacing:g} mm on a grid of multiples of 16",
-        "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image; "
-        "but for FAIM a velocity on half the grid",
+        "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image"
+        + ("" if description["network"]["type"] == "faim" else ", velocity on half the grid"),
         "training data": f"{trained}; weights chosen on {chosen}{score}",
         "training": f"{steps}, batch of one pair, seed {training['seed']}{start}{changes}; "
         f"{training['seconds']} s on {machines}",
+        "code of the training": ", then ".join(_code(training)),
         "protocol": f"{protocol.name}, hash {protocol.hash}: {_span(protocol.test)}, "
         f"{len(protocol.pairs('test'))} ordered pairs, {len(protocol.labels)} labels, scored in "
         "the fixed image's own grid",
@@ -100,11 +103,40 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
             "|---|---|",
             *(f"| {key} | {value} |" for key, value in rows.items()),
             "",
-            f"Limits: {unseen}. Pathology, children, other contrasts, and images that are not "
-            "skull-stripped and affinely aligned were never shown. One seed.",
+            f"Limits: {unseen}. {_never_shown(config)} One seed.",
             "",
         ]
     )
+
+
+def _code(training: Mapping[str, Any]) -> list[str]:
+    """Commit and backend of each start of a training, those that differ."""
+    changes = {True: " with changes", False: ""}
+    found = []
+    for start in training.get("starts") or [training]:
+        git = start.get("git") or {}
+        commit = str(git.get("commit", "unknown"))[:12]
+        changed = changes.get(git.get("dirty"), ", changes to it unknown")
+        found.append(f"commit {commit}{changed}, on {start.get('backend', 'an unknown backend')}")
+    return list(dict.fromkeys(found))
+
+
+def _never_shown(config: Mapping[str, Any]) -> str:
+    """What no training image was, and what is known from simulated ones alone."""
+    never, simulated = ["pathology", "children", "other modalities"], []
+    augment = config.get("augment") or {}
+    if "demo" in (config.get("mix") or ()):
+        simulated.append("whole brains")
+    (simulated if augment.get("contrast") else never).append("other contrasts")
+    misaligned = "images that are not affinely aligned"
+    (simulated if augment.get("rotation_degrees") else never).append(misaligned)
+    never.append("images that are not skull-stripped")
+    said = f"{_listed(never)} were never shown".capitalize()
+    return f"{said}, {_listed(simulated)} only as simulated." if simulated else f"{said}."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _span(names: tuple[str, ...] | list[str]) -> str:

@@ -4,10 +4,12 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from fake_subjects import blocks, oblique, provenance, subject, tiny_protocol
 from pmrnet.errors import InputError
 from pmrnet.evaluation import evaluate, header_moved_labels, identity_of, moved_labels
+from pmrnet.folder_lock import LOCK
 from pmrnet.metrics import dice_per_label, folding_fraction, jacobian_determinant, sdlogj
 from pmrnet.partial_result import PARTIAL
 from pmrnet.results import load_result
@@ -243,6 +245,26 @@ def test_a_finished_result_of_another_identity_is_kept_unless_told_otherwise(tmp
     result = run(tmp_path, Method(), overwrite=True, **OTHERS[key])
     assert load_result(tmp_path).identity == result.identity
     assert (tmp_path / "result.json").read_bytes() != before["result.json"]
+
+
+def test_two_at_once_in_one_folder(tmp_path):
+    with FileLock(tmp_path / LOCK), pytest.raises(InputError, match="no other evaluation"):
+        run(tmp_path, Method())
+    run(tmp_path, Method())
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_what_another_process_finished_before_the_lock_is_kept(tmp_path, monkeypatch):
+    """The second look finds what the first one, before the lock, did not."""
+    run(tmp_path, Method())
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    looks = iter([None])
+    monkeypatch.setattr(
+        "pmrnet.evaluation.load_result", lambda folder: next(looks, None) or load_result(folder)
+    )
+    with pytest.raises(InputError, match="pass overwrite"):
+        run(tmp_path, Method(), **next(iter(OTHERS.values())))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 def test_the_alignment_is_part_of_the_identity(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
+from pmrnet.folder_lock import folder_lock
 
 METRICS = (
     "dice_before",
@@ -38,7 +39,8 @@ class BatchTable:
     Parameters
     ----------
     path
-        The file. Rows of other pairs in it are kept, and of these pairs the seconds that they took.
+        The file. Rows of other pairs in it are kept, those that another batch writes meanwhile
+        too, and of these pairs the seconds that they took.
     names
         The pairs of this run: ``pending`` at first.
 
@@ -50,6 +52,7 @@ class BatchTable:
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         self.path = path
+        self._names = tuple(names)
         self.rows = _read(path)
         for name in names:
             seconds = self.rows.get(name, {}).get("seconds", "")
@@ -84,12 +87,14 @@ class BatchTable:
         InputError
             If the folder cannot be written to, or is full.
         """
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows.values())
-        with explained_writing(self.path.parent, len(text.getvalue())):
-            atomic_write_text(self.path, text.getvalue())
+        with folder_lock(self.path.parent, "batch", wait_s=60):
+            self.rows = _read(self.path) | {name: self.rows[name] for name in self._names}
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows.values())
+            with explained_writing(self.path.parent, len(text.getvalue())):
+                atomic_write_text(self.path, text.getvalue())
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

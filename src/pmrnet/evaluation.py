@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pmrnet.errors import InputError
+from pmrnet.folder_lock import folder_lock
 from pmrnet.label_warp import ScoredSubject, header_moved_labels, moved_labels
 from pmrnet.partial_result import PartialResult
 from pmrnet.protocol import Protocol
@@ -88,9 +90,9 @@ def evaluate(
     Raises
     ------
     InputError
-        If the folder holds a finished result of another identity and `overwrite` is false, a
-        subject is missing or its labels do not fit its grid, or a displacement field has another
-        shape than the network image or is not finite.
+        If the folder holds a finished result of another identity and `overwrite` is false or
+        another process evaluates into it, a subject is missing or its labels do not fit its grid,
+        or a displacement field has another shape than the network image or is not finite.
 
     Notes
     -----
@@ -106,43 +108,51 @@ def evaluate(
         raise ValueError("network_images is needed to count folding within the brain")
     _check_pairs(pairs, subjects)
     identity = identity_of(method_name, pairs, protocol, provenance, alignment)
-    if not overwrite:
-        stored = load_result(out_folder)
-        if stored is not None and stored.identity == identity:
-            return stored
-        if stored is not None:
-            keys = identity.keys() | stored.identity.keys()
-            other = sorted(k for k in keys if identity.get(k) != stored.identity.get(k))
-            raise InputError(
-                f"Expected no other result in {os.fspath(out_folder)}, found one that differs in "
-                f"{', '.join(other)}: pass overwrite to replace it, or use another folder."
-            )
+    if not overwrite and (stored := _stored(out_folder, identity)) is not None:
+        return stored
     cache = SubjectCache(subjects, network_images)
     start = {key: provenance.get(key) for key in ("git", "backend", "packages", "machine")}
-    with PartialResult(out_folder, identity, start) as partial, _bar(progress) as bar:
-        # A pair that was scored without HD95 is scored again where it is wanted now.
-        done = {pair for pair, record in partial.records.items() if not hd95 or "hd95" in record}
-        task = bar.add_task(method_name, total=len(pairs), completed=len(done))
-        for moving, fixed in pairs:
-            if (moving, fixed) not in done:
-                partial.append(
-                    score_pair(moving, fixed, cache, displacement_fn, protocol, alignment, hd95)
-                )
-                bar.advance(task)
-        # One that was stopped may have gone on elsewhere, or with other code.
-        several = {"starts": partial.starts} if len(partial.starts) > 1 else {}
-        write_result(
-            out_folder,
-            method_name,
-            {"name": protocol.name, "hash": protocol.hash},
-            identity,
-            {**provenance, **several},
-            list(partial.records.values()),
-        )
-        partial.remove()
+    with folder_lock(Path(out_folder), "evaluation"):
+        # Another process may have finished between the first look and the lock.
+        if not overwrite and (stored := _stored(out_folder, identity)) is not None:
+            return stored
+        with PartialResult(out_folder, identity, start) as partial, _bar(progress) as bar:
+            # A pair that was scored without HD95 is scored again where it is wanted now.
+            done = {pair for pair, r in partial.records.items() if not hd95 or "hd95" in r}
+            task = bar.add_task(method_name, total=len(pairs), completed=len(done))
+            for moving, fixed in pairs:
+                if (moving, fixed) not in done:
+                    partial.append(
+                        score_pair(moving, fixed, cache, displacement_fn, protocol, alignment, hd95)
+                    )
+                    bar.advance(task)
+            # One that was stopped may have gone on elsewhere, or with other code.
+            several = {"starts": partial.starts} if len(partial.starts) > 1 else {}
+            write_result(
+                out_folder,
+                method_name,
+                {"name": protocol.name, "hash": protocol.hash},
+                identity,
+                {**provenance, **several},
+                list(partial.records.values()),
+            )
+            partial.remove()
     result = load_result(out_folder)
     assert result is not None
     return result
+
+
+def _stored(out_folder: str | os.PathLike[str], identity: Mapping[str, Any]) -> Result | None:
+    """The finished result of this identity; refuses a folder that has one of another."""
+    stored = load_result(out_folder)
+    if stored is None or stored.identity == identity:
+        return stored
+    keys = identity.keys() | stored.identity.keys()
+    other = sorted(k for k in keys if identity.get(k) != stored.identity.get(k))
+    raise InputError(
+        f"Expected no other result in {os.fspath(out_folder)}, found one that differs in "
+        f"{', '.join(other)}: pass overwrite to replace it, or use another folder."
+    )
 
 
 def identity_of(

@@ -34,6 +34,7 @@ from pmrnet.data.prepared import write_json
 from pmrnet.data.template import Grid, network_grid
 from pmrnet.data.volume import load_array, save_array, save_image
 from pmrnet.errors import InputError
+from pmrnet.folder_lock import LOCK, folder_lock
 from pmrnet.network_field import FieldModel
 from pmrnet.provenance import collect
 from pmrnet.registration import DEFAULT_WEIGHTS
@@ -94,7 +95,8 @@ def build_template(
     Raises
     ------
     InputError
-        If a brain, the weights or the folder cannot be used.
+        If a brain, the weights or the folder cannot be used, or another process builds a template
+        in it.
     """
     from pmrnet import network_field
 
@@ -109,11 +111,28 @@ def build_template(
         "weights_sha256": model.description["sha256"],
         "shape": list(shape),
     }
-    if _is_done(out, identity, iterations, overwrite):
-        shutil.rmtree(out / WORK, ignore_errors=True)
-        console.print(f"{out}: this template is there already")
-        return out
-    work = out / WORK
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
+    with folder_lock(out, "template building"):
+        if _is_done(out, identity, iterations, overwrite):
+            shutil.rmtree(out / WORK, ignore_errors=True)
+            console.print(f"{out}: this template is there already")
+        else:
+            _build(out, files, iterations, overwrite, model, identity, console)
+    return out
+
+
+def _build(
+    out: Path,
+    files: Mapping[str, BrainFiles],
+    iterations: int,
+    overwrite: bool,
+    model: FieldModel,
+    identity: Mapping[str, Any],
+    console: Console,
+) -> None:
+    """Build the template of the brains in `files`, by name, and write it to `out`."""
+    work, shape = out / WORK, tuple(identity["shape"])
     _check_begun(work, iterations, overwrite)
     write_json(work / "identity.json", identity)
     grid = network_grid(1, shape)
@@ -142,7 +161,6 @@ def build_template(
         "provenance": _provenance(model, identity, iterations),
     }
     _publish(out, grid, placements, iterations, model, record, console)
-    return out
 
 
 def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite: bool) -> bool:
@@ -150,9 +168,7 @@ def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite:
     finished, started = _record(out), _read_json(out / WORK / "identity.json")
     if finished and (finished["identity"], finished["iterations"]) == (identity, iterations):
         return True
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
-    foreign = out.is_dir() and any(out.iterdir()) and not (finished or started)
+    foreign = any(path.name != LOCK for path in out.iterdir()) and not (finished or started)
     # A finished one beside a started one: --overwrite was said when that was started.
     other = started != identity if started else finished is not None
     if foreign or (other and not overwrite):

@@ -18,6 +18,7 @@ from pmrnet.data.in_memory import load_images
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
+from pmrnet.folder_lock import folder_lock
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
 from pmrnet.nn.build import build_network, build_objective
@@ -31,7 +32,6 @@ from pmrnet.training.label_channels import training_labels
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
-from pmrnet.training.run_lock import run_lock
 from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation_callback import DataSet, validation_callback
 from pmrnet.weights import load_network, save_weights
@@ -89,7 +89,7 @@ def train(
         accelerator=accelerator_name(),
     )
     data_sets = [(protocol, subjects), *mixed]
-    with run_lock(folder):
+    with folder_lock(folder, "training"):
         _claim(folder, provenance["config_sha256"], _data_sha256(data, data_sets))
         if (done := folder / "weights.json").is_file():
             return done

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from pmrnet.batch_table import BatchTable
+from pmrnet.batch_table import COLUMNS, BatchTable
 from pmrnet.errors import InputError
 
 
@@ -46,3 +46,15 @@ def test_a_table_that_became_another_file_is_not_overwritten(tmp_path):
     with pytest.raises(InputError, match="found another file"):
         table.write()
     assert path.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["my,own\n1,2\n", ",".join(COLUMNS) + "\n" + "," * len(COLUMNS) + "\n"]
+)
+def test_a_foreign_table_is_refused(tmp_path, text):
+    """One with other columns, and one with a cell too many."""
+    path = tmp_path / "results.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"results\.csv: expected the table of an earlier batch"):
+        BatchTable(path, ["a"])
+    assert path.read_text() == text

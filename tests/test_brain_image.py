@@ -137,3 +137,20 @@ def test_arrays_of_types_that_nifti_has_not(kind, stripped):
 def test_what_cannot_be_stored_is_said(stripped):
     with pytest.raises(InputError, match="fixed image: expected"):
         read_brain((np.array([[["a"]]], object), AFFINE), None, "fixed image")
+
+
+@pytest.mark.parametrize(("value", "found"), [(0, "only zeros"), (7, "only the value 7")])
+@pytest.mark.parametrize("by", ["file", "tool"])
+def test_a_mask_that_leaves_no_brain_is_said(head, tool, by, value, found):
+    data = np.asarray(nib.load(head).dataobj).copy()
+    mask = np.zeros(SHAPE, np.uint8)
+    data[2:4, 2:4, 2:4], mask[2:4, 2:4, 2:4] = value, 1
+    nib.save(nib.Nifti1Image(data, AFFINE), head)
+    path = head.with_name("mask.nii.gz")
+    nib.save(nib.Nifti1Image(mask, AFFINE), path)
+    tool.write_text(_TOOL.replace("10:26, 12:30, 9:22", "2:4, 2:4, 2:4"))
+    where = path if by == "file" else "that mri_synthstrip made"
+    with pytest.raises(InputError) as caught:
+        read_brain(head, path if by == "file" else None, "moving image", strip=True)
+    expected = f"{head}: expected a brain with contrast inside the mask {where}, found {found};"
+    assert expected in str(caught.value)

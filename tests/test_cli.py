@@ -50,6 +50,31 @@ def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_request_to_end_is_no_traceback_and_has_its_own_status(tmp_path):
+    """By SIGTERM, in a process as the terminal starts it; no temporary file stays."""
+    script = (
+        "import time; from pathlib import Path; from pmrnet import cli, workflow\n"
+        "from pmrnet.files import atomic_path\n"
+        "def table(dataset):\n"
+        "    with atomic_path(Path('out')) as temporary:\n"
+        "        temporary.touch(); print('writing', flush=True); time.sleep(600)\n"
+        "workflow.table = table; cli.main.__defaults__ = (['table'],); cli.command()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "writing\n"
+        process.terminate()
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert error == "stopped; the same command goes on from here.\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interrupt_is_no_traceback(monkeypatch, capsys, tmp_path):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

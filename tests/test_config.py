@@ -86,10 +86,21 @@ def test_missing_file_is_named(tmp_path):
         Experiment.load(tmp_path / "none.yaml")
 
 
+def test_a_file_that_is_not_in_utf_8(tmp_path):
+    path = tmp_path / "ours.yaml"
+    path.write_bytes(("# f\xfcr\n" + TEXT).encode("latin-1"))
+    with pytest.raises(InputError, match=r"ours\.yaml to be a YAML file"):
+        Experiment.load(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("network: [", "expected YAML"),
+        ("network: [", "to be a YAML file"),
+        (
+            TEXT.replace("    steps: 300\n", "    steps: 300\n    steps: 400\n"),
+            "'steps' appears twice",
+        ),
         ("- just\n- a list", "expected a mapping"),
         ("", "expected a mapping"),
         (TEXT.replace("stages:", "stadia:"), "stages"),
@@ -100,6 +111,7 @@ def test_missing_file_is_named(tmp_path):
     ],
     ids=[
         "no YAML",
+        "twice",
         "list",
         "empty",
         "no stages",

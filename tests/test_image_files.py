@@ -109,3 +109,20 @@ def test_mgh_has_four_axes(tmp_path):
     with pytest.raises(InputError, match=r"at most four axes.*\(7, 8, 9, 1, 2\)"):
         write_image(tmp_path / "image.mgz", image)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["A.NII.GZ", "A.NII", "A.MGZ"])
+def test_endings_in_capitals(tmp_path, rng, name):
+    data = rng.integers(0, 99, SHAPE).astype(np.int16)
+    path = write_image(tmp_path / name, nib.Nifti1Image(data, AFFINE))
+    np.testing.assert_array_equal(np.asarray(open_image(path).dataobj), data)
+    assert (path.read_bytes()[:2] == b"\x1f\x8b") is (name != "A.NII")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_either_array_of_an_npz(tmp_path, rng):
+    arrays = {"vol": rng.random(SHAPE, np.float32), "seg": rng.integers(0, 9, SHAPE)}
+    np.savez(tmp_path / "both.npz", **arrays)
+    for array, values in arrays.items():
+        found = np.asarray(open_image(tmp_path / "both.npz", array).dataobj)
+        np.testing.assert_array_equal(found, values)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pmrnet.batch_table import BatchTable
+from pmrnet.batch_table import TABLE, BatchTable
 from pmrnet.brain_files import BrainFiles
 from pmrnet.data.prepared import describe_inputs, without_paths
 from pmrnet.errors import InputError
@@ -29,9 +29,6 @@ from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
     from pmrnet.refine import Refinement
-
-#: the table in the folder of the results
-TABLE = "results.csv"
 
 
 def run_pairs(

@@ -13,6 +13,8 @@ from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.folder_lock import folder_lock
 
+#: name of the table in the folder of the results
+TABLE = "results.csv"
 METRICS = (
     "dice_before",
     "dice_after",

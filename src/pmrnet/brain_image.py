@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from pmrnet.data.brain_contrast import check_contrast
 from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
 from pmrnet.data.reading import without_trailing_axes
 from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
@@ -64,18 +65,20 @@ def read_brain(given: Image, mask: Image | None, role: str, strip: bool = False)
     Raises
     ------
     InputError
-        If the image cannot be used, or there is no mask, it looks like a whole head and is not to
-        be stripped or cannot be.
+        If the image cannot be used, the mask leaves no brain of it, or there is no mask, it looks
+        like a whole head and is not to be stripped or cannot be.
     """
     name, image, whole = _read(given, role)
     if mask is not None:
         mask_name, _, volume = _read(mask, f"mask of the {role}")
         check_same_grid(Path(mask_name), volume, Path(name), whole)
         brain = replace(whole, data=np.where(volume.data > 0, whole.data, 0))
+        check_contrast(brain, name, mask_name)
         return BrainImage(name, image, brain, mask_name)
     if strip and is_whole_head(whole):
         stripped = strip_skull(whole, name)
         brain = replace(whole, data=np.where(stripped.mask.data > 0, whole.data, 0))
+        check_contrast(brain, name, f"that {stripped.tool} made")
         return BrainImage(name, image, brain, stripped=stripped)
     refuse_whole_head(Path(name), whole, _advice())
     return BrainImage(name, image, whole)

@@ -13,6 +13,7 @@ from pmrnet.commands import batch, calibration, data, figures, registration, rep
 from pmrnet.errors import InputError
 from pmrnet.lean_keras import claim_process
 from pmrnet.terminal import silence_tensorflow
+from pmrnet.termination import Terminated, raise_when_terminated
 
 #: commands that keep what they have done so far
 _RESUMING = {
@@ -54,16 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         goes_on = "the same command goes on from here." if options.command in _RESUMING else ""
         print(f"stopped; {goes_on or 'start again for a result.'}", file=sys.stderr)
-        return 130
+        return 143 if isinstance(end, Terminated) else 130
 
 
 def command() -> NoReturn:
     """Entry point of the terminal's `pmrnet`: `main`, with TensorFlow's messages kept off."""
     silence_tensorflow()
     claim_process()
+    raise_when_terminated()
     status = main()
     with suppress(BrokenPipeError):  # nobody reads any more
         sys.stdout.flush()

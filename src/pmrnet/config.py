@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.settings_section import read_settings
 from pmrnet.value_checks import is_count, is_number, is_positive
+from pmrnet.yaml_file import load_yaml
 
 
 def read_experiment_file(path: Path) -> dict[str, Any]:
@@ -22,16 +21,14 @@ def read_experiment_file(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file is missing or is no YAML mapping.
+        If the file is missing, is no YAML mapping or has a key twice.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = load_yaml(path)
     except FileNotFoundError:
         raise InputError(
             f"{path}: expected an experiment file, found none; choose a METHOD that has one."
         ) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: expected YAML, found {error}; mend the file.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping of settings, found {content!r}.")
     return content

@@ -110,7 +110,9 @@ def listed_files(
     return result
 
 
-def check_names(names: Sequence[str], where: Sequence[str]) -> None:
+def check_names(
+    names: Sequence[str], where: Sequence[str], taken: Mapping[str, str] | None = None
+) -> None:
     """Refuse names that cannot all be names of folders side by side.
 
     Parameters
@@ -119,13 +121,15 @@ def check_names(names: Sequence[str], where: Sequence[str]) -> None:
         One for every row.
     where
         Where the row is, for the message.
+    taken
+        Names that the folders cannot have, and whose they are.
 
     Raises
     ------
     InputError
         If a name holds what a folder's cannot, or two are the same but for capitals.
     """
-    seen: dict[str, str] = {}
+    seen = {name.casefold(): owner for name, owner in (taken or {}).items()}
     for name, place in zip(names, where, strict=True):
         if _FORBIDDEN.search(name) or name.startswith(".") or name.endswith((".", " ")):
             raise InputError(
@@ -135,7 +139,7 @@ def check_names(names: Sequence[str], where: Sequence[str]) -> None:
         # Some file systems do not tell capitals from small letters.
         if (key := name.casefold()) in seen:
             raise InputError(
-                f"{place}: expected a name of its own, found {name!r} as at {seen[key]}; tell them "
-                "apart in a column name."
+                f"{place}: expected a name of its own, found {name!r}, that of {seen[key]}; tell "
+                "them apart in a column name."
             )
         seen[key] = place

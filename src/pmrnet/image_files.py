@@ -20,7 +20,7 @@ _MGH = (".mgz", ".mgh")
 _WRITTEN = (".nii.gz", ".nii", *_MGH)
 
 
-def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
+def open_image(path: str | Path, array: str = "vol") -> nib.spatialimages.SpatialImage:
     """Open an image of three axes or more, with the type and header of its file.
 
     Parameters
@@ -28,6 +28,8 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
     path
         NIfTI, MGH, Analyze or ``.npz`` file. What nibabel cannot open as it stands, such as an
         ``.npz`` or LONI's pairs, is read as `pmrnet.data.reading.read_volume` does.
+    array
+        Which array of an ``.npz`` it is: ``vol``, the image, or ``seg``, its labels.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
         check_affine(image.affine, str(path))
         check_nifti(path, image)
         return _with_default_axes(path, _in_memory(image, data), data)
-    data, affine, _ = read_volume(path, "vol")
+    data, affine, _ = read_volume(path, array)
     return nib.Nifti1Image(_for_nifti(data), affine)
 
 
@@ -95,19 +97,20 @@ def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path
         last two for an image of five axes or more, or the folder cannot be written to.
     """
     path = Path(path)
-    if not path.name.endswith(_WRITTEN):
+    name = path.name.lower()
+    if not name.endswith(_WRITTEN):
         raise InputError(
             f"{path}: expected a name ending in {', '.join(_WRITTEN)}, found "
             f"{path.suffix or 'no ending'}; rename the output."
         )
-    if path.name.endswith(_MGH) and image.ndim > 4:
+    if name.endswith(_MGH) and image.ndim > 4:
         raise InputError(
             f"{path}: expected an image of at most four axes for this format, found the shape "
             f"{image.shape}; write .nii.gz."
         )
     size = int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     with explained_writing(path.parent, size), atomic_path(path) as temporary:
-        if path.name.endswith(_MGH):
+        if name.endswith(_MGH):
             image = nib.MGHImage(_for_mgh(np.asanyarray(image.dataobj)), image.affine)
         save_nifti(image, temporary)
     return path

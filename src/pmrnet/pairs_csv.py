@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pmrnet.batch_table import TABLE
 from pmrnet.csv_list import check_names, listed_files, read_rows
 from pmrnet.data.formats import image_stem
 
@@ -38,7 +39,8 @@ def read_pairs(path: Path) -> list[Pair]:
     Raises
     ------
     InputError
-        If it is no such file, a volume is missing, or two pairs have one name.
+        If it is no such file, a volume is missing, two pairs have one name, or one has that of
+        the table of results.
     """
     rows = read_rows(path, _REQUIRED, (*_FILES[2:], "name"))
     files = listed_files(rows, _FILES, path.parent)
@@ -46,5 +48,5 @@ def read_pairs(path: Path) -> list[Pair]:
         row.get("name") or f"{image_stem(own['moving'])}_to_{image_stem(own['fixed'])}"
         for (_, row), own in zip(rows, files, strict=True)
     ]
-    check_names(names, [where for where, _ in rows])
+    check_names(names, [where for where, _ in rows], {TABLE: "the table of results"})
     return [Pair(name, **own) for name, own in zip(names, files, strict=True)]

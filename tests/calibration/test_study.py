@@ -1,5 +1,6 @@
 """The whole calibration with made-up errors: what is fitted, stored and said."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -118,6 +119,14 @@ def test_goes_on_where_it_was_stopped(project, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         study.calibrate("tiny", "pmrnet", str(project.weights), samples=8)
     assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 8
+    # And so it is with other labels to measure errors at.
+    stopped.calls, protocol = [], project.data.protocol
+    project.data.protocol = dataclasses.replace(protocol, labels={1: "one"})
+    assert project.data.protocol.hash != protocol.hash
+    with pytest.raises(KeyboardInterrupt):
+        study.calibrate("tiny", "pmrnet", str(project.weights), samples=8)
+    assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 12
+    project.data.protocol = protocol
     # One that is not stopped, to count.
     other = study.calibrate("tiny", "pmrnet", str(project.weights), name="other", samples=8)
     calls = len(stopped.calls) - 5

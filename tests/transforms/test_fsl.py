@@ -118,7 +118,7 @@ def test_other_warps_are_refused(rng, tmp_path):
     with pytest.raises(InputError, match=r"nan\.nii\.gz: .*NaN or infinity in 1 voxels"):
         read(tmp_path / "nan.nii.gz", fixed=fixed, moving=moving)
     nib.save(nib.Nifti1Image(values[..., 0], fixed.affine), tmp_path / "image.nii.gz")
-    with pytest.raises(InputError, match=r"shape \(X, Y, Z, 3\), found \(17, 20, 15\)"):
+    with pytest.raises(InputError, match=r"shape \(X, Y, Z, 3\) if .*, found \(17, 20, 15\)"):
         read(tmp_path / "image.nii.gz", fixed=fixed, moving=moving)
 
 

@@ -85,3 +85,16 @@ def test_points_say_which_way_they_went(rng, tmp_path, capsys):
 
 
 BOX = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4))
+
+
+def test_labels_of_an_npz_are_moved_and_not_its_image(rng, tmp_path):
+    shape = (4, 5, 6)
+    arrays = {"vol": rng.integers(40, 250, shape, np.uint8), "seg": rng.integers(0, 6, shape)}
+    np.savez(tmp_path / "brain.npz", **arrays)
+    write(AffineTransform(np.eye(4)), tmp_path / "a.mat")
+    nib.save(BOX, tmp_path / "box.nii.gz")
+    end = ["--transform", tmp_path / "a.mat", "--reference", tmp_path / "box.nii.gz", "-o"]
+    for key, options in (("vol", []), ("seg", ["--labels"])):
+        out = tmp_path / f"{key}.nii.gz"
+        assert main(["apply", *map(str, [tmp_path / "brain.npz", *options, *end, out])]) == 0
+        np.testing.assert_allclose(np.asarray(nib.load(out).dataobj), arrays[key], atol=1e-4)

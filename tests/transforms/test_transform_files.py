@@ -84,3 +84,32 @@ def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected a folder to write to"):
         write(AffineTransform(np.eye(4)), tmp_path / "file" / "a.mat")
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("A.MAT", "itk"), ("A.Txt", "itk"), ("A.TFM", "itk"), ("A.MAT", "fsl"), ("A.X5", "x5")],
+)
+def test_endings_in_capitals_of_affine_transforms(rng, tmp_path, images, name, format):
+    transform = AffineTransform(matrix_near_identity(rng))
+    path = write(transform, tmp_path / name, format, **images)
+    np.testing.assert_allclose(read(path, **images).matrix, transform.matrix, atol=1e-5)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("A.NPZ", "voxel"), ("A.NII.GZ", "itk"), ("A.NII", "fsl"), ("A.X5", "x5")]
+)
+def test_endings_in_capitals_of_fields(rng, tmp_path, images, name, format):
+    field = smooth_field(rng, FIXED, images["fixed"].affine)
+    path = write(field, tmp_path / name, format, **images)
+    np.testing.assert_allclose(read(path, **images).displacement, field.displacement, atol=2e-5)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    if name == "A.NII.GZ":
+        assert path.read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_an_image_by_mistake_is_said_before_images_are_asked_for(tmp_path, images):
+    nib.save(images["fixed"], tmp_path / "image.nii.gz")
+    with pytest.raises(InputError, match=r"expected a displacement field.*not an image"):
+        read(tmp_path / "image.nii.gz")

@@ -82,6 +82,28 @@ def test_json_that_describes_no_weights(tmp_path, content):
         load_network(path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": [1]},
+        {"network": "pmrnet"},
+        {"spacing": "abc"},
+        {"spacing": 3},
+        {"spacing": 0},
+        {"weights": 5},
+        {"sha256": None},
+    ],
+    ids=str,
+)
+def test_a_description_with_a_wrong_value_is_one_sentence(saved, changes):
+    _, path = saved
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    (key,) = changes
+    with pytest.raises(InputError, match=f"expected a description of weights.*'{key}'") as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["no-such-weights", "missing.json"])
 def test_unknown_name(name):
     with pytest.raises(InputError, match="found neither"):

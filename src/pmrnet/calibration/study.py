@@ -95,7 +95,12 @@ def calibrate(
     settings = {"samples": samples, "seed": SEED, "points_per_pair": points_per_pair}
     kept = KeptPoints(
         data.run("calibration") / (name or method),
-        {**settings, "data": identity, "weights": description["sha256"]},
+        {
+            **settings,
+            "data": identity,
+            "protocol": data.protocol.hash,
+            "weights": description["sha256"],
+        },
     )
     errors = PairErrors(data, subjects, predictor, points_per_pair, kept)
     pairs = {split: data.protocol.pairs(split) for split in ("validation", "test")}

@@ -87,7 +87,8 @@ def _add(
 
 
 def _run_batch(options: argparse.Namespace) -> int:
-    from pmrnet.batch_pairs import TABLE, run_pairs
+    from pmrnet.batch_pairs import run_pairs
+    from pmrnet.batch_table import TABLE
     from pmrnet.registration import DEFAULT_WEIGHTS
     from pmrnet.weights.temperature import parse_temperature
 

@@ -202,11 +202,12 @@ def _new(options: argparse.Namespace) -> Path:
 
 def _apply(options: argparse.Namespace) -> None:
     from pmrnet.errors import InputError
-    from pmrnet.image_files import write_image
+    from pmrnet.image_files import open_image, write_image
     from pmrnet.transforms import apply_to_image, check_labels, looks_like_labels
 
     output = _new(options)
-    image, reference = _load(options.image), _load(options.reference)
+    image = open_image(options.image, "seg" if options.labels else "vol")
+    reference = _load(options.reference)
     if options.labels:
         check_labels(image)
     elif looks_like_labels(image):

@@ -13,7 +13,7 @@ def save_nifti(image: nib.spatialimages.SpatialImage, path: Path) -> None:
 
     The bytes depend on the image alone: neither time nor name are in the file.
     """
-    if not path.name.endswith(".nii.gz"):
+    if not path.name.lower().endswith(".nii.gz"):
         nib.save(image, path)
         return
     with (

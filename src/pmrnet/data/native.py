@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pmrnet.data.brain_contrast import check_contrast
 from pmrnet.data.placement import axis_codes, check_affine, check_same_grid
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.volume import Volume, load_image, load_labels
 from pmrnet.data.whole_head import refuse_whole_head
-from pmrnet.errors import InputError
 
 #: function of the label file's path and the labels that gives the voxel-to-RAS matrix of the grid
 Orientation = Callable[[Path, Volume], np.ndarray]
@@ -50,14 +50,7 @@ def load_native(
         mask = load_image(files.mask)
         check_same_grid(files.mask, mask, files.image, image)
         image = replace(image, data=np.where(mask.data > 0, image.data, 0))
-    values = image.data[image.data != 0]
-    if values.size == 0 or values.min() == values.max():
-        found = "only zeros" if values.size == 0 else f"only the value {values[0]:g}"
-        where = "it" if files.mask is None else f"the mask {files.mask}"
-        raise InputError(
-            f"{files.image}: expected a brain with contrast inside {where}, found {found}; give "
-            "the T1 image and a mask that belongs to it."
-        )
+    check_contrast(image, files.image, files.mask)
     notices = []
     if files.labels is not None:
         labels = load_labels(files.labels)

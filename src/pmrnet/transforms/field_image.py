@@ -106,8 +106,8 @@ def itk_image(transform: DenseTransform, path: Path) -> nib.Nifti1Image:
     return nib.Nifti1Image(data, None, header)
 
 
-def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Values (X, Y, Z, 3) and affine of a warp of FSL, in FSL's own coordinates.
+def check_fsl_image(path: Path) -> None:
+    """Refuse a file that is no warp of FSL, without reading its values.
 
     Raises
     ------
@@ -119,14 +119,28 @@ def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]
         image = nib.load(path)
         if len(image.shape) != 4 or image.shape[3] != 3:
             raise InputError(
-                f"{path}: expected a warp of FSL of shape (X, Y, Z, 3), found {image.shape}; give "
-                "the field that the registration wrote, not an image."
+                f"{path}: expected a displacement field, of shape (X, Y, Z, 3) if it is FSL's and "
+                f"(X, Y, Z, 1, 3) if it is ITK's, found {image.shape}; give the field that the "
+                "registration wrote, not an image."
             )
         if 2007 <= int(image.header["intent_code"]) <= 2009:
             raise InputError(
                 f"{path}: expected a displacement field, found spline coefficients of FNIRT; "
                 "expand them by `fnirtfileutils --out=field`."
             )
+
+
+def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Values (X, Y, Z, 3) and affine of a warp of FSL, in FSL's own coordinates.
+
+    Raises
+    ------
+    InputError
+        As `check_fsl_image`, or if the values cannot be read.
+    """
+    check_fsl_image(path)
+    with explained_reading(path, "a warp of FSL"):
+        image = nib.load(path)
         check_nifti(path, image)
         return np.asarray(image.dataobj, dtype=np.float32), image.affine
 

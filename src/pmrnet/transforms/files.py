@@ -12,7 +12,13 @@ from pmrnet.transforms import itk_file
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import to_dense
 from pmrnet.transforms.dense import DenseTransform
-from pmrnet.transforms.field_image import fsl_image, is_itk_image, itk_image, read_itk_image
+from pmrnet.transforms.field_image import (
+    check_fsl_image,
+    fsl_image,
+    is_itk_image,
+    itk_image,
+    read_itk_image,
+)
 from pmrnet.transforms.fsl import (
     flirt_matrix,
     is_flirt_matrix,
@@ -72,6 +78,7 @@ def read(path: str | Path, *, fixed: Grid | None = None, moving: Grid | None = N
     if name.endswith(_NIFTI):
         if is_itk_image(path):
             return read_itk_image(path)
+        check_fsl_image(path)  # first: an image by mistake needs no two others
         return read_fsl_warp(path, *_both(path, fixed, moving))
     if name.endswith(".npz"):
         return read_voxel_file(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,12 @@ def read_itk_transform(path: Path) -> Transform:
     with explained_reading(path, "a transform of ITK"):
         if path.suffix.lower() in _TEXT:
             _check_whole(path)
-        return _converted(sitk.ReadTransform(str(path)), path)
+        with TemporaryDirectory() as folder:
+            known = path
+            if not path.suffix.islower():  # ITK knows endings in lower case alone
+                known = Path(folder) / f"transform{path.suffix.lower()}"
+                known.symlink_to(path.resolve())
+            return _converted(sitk.ReadTransform(str(known)), path)
 
 
 def write_itk_affine(transform: AffineTransform, path: Path) -> None:
@@ -54,7 +60,10 @@ def write_itk_affine(transform: AffineTransform, path: Path) -> None:
     written = sitk.AffineTransform(3)
     written.SetMatrix(matrix[:3, :3].ravel().tolist())
     written.SetTranslation(matrix[:3, 3].tolist())
-    sitk.WriteTransform(written, str(path))
+    with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+        known = Path(folder) / f"transform{path.suffix.lower()}"  # see `read_itk_transform`
+        sitk.WriteTransform(written, str(known))
+        known.replace(path)
 
 
 def _check_whole(path: Path) -> None:

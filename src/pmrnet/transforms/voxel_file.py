@@ -50,9 +50,10 @@ def read_voxel_file(path: Path) -> DenseTransform:
 def write_voxel_file(transform: DenseTransform, path: Path) -> None:
     """Write displacements in voxels of the transform's own grid; not atomic."""
     to_voxels = np.linalg.inv(transform.affine[:3, :3])
-    np.savez_compressed(
-        path,
-        displacement=(transform.displacement @ to_voxels.T).astype(np.float32),
-        affine=transform.affine,
-        shape=np.array(transform.shape),
-    )
+    with path.open("wb") as stream:  # to a name, NumPy would add its own ending to .NPZ
+        np.savez_compressed(
+            stream,
+            displacement=(transform.displacement @ to_voxels.T).astype(np.float32),
+            affine=transform.affine,
+            shape=np.array(transform.shape),
+        )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHIPPED = Path(__file__).resolve().parent
 _FORMAT = 1
+_SPACINGS = (1, 2, 4, 8)  # mm: the images' 1 mm halved
 
 
 def available() -> list[str]:
@@ -148,6 +149,12 @@ def _read(path: Path) -> dict[str, Any]:
         missing = {"format", "network", "spacing", "weights", "sha256"} - set(description)
         if missing or description["format"] != _FORMAT:
             raise ValueError(f"format {description.get('format')}, lacks {sorted(missing)}")
+        kinds = {"network": dict, "spacing": int, "weights": str, "sha256": str}
+        for key, kind in kinds.items():
+            if not isinstance(description[key], kind):
+                raise ValueError(f"{description[key]!r} at {key!r}")
+        if description["spacing"] not in _SPACINGS:
+            raise ValueError(f"{description['spacing']} mm at 'spacing'")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected a description of weights (format {_FORMAT}), found {error}."

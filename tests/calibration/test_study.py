@@ -125,7 +125,7 @@ def test_goes_on_where_it_was_stopped(project, monkeypatch):
     assert project.data.protocol.hash != protocol.hash
     with pytest.raises(KeyboardInterrupt):
         study.calibrate("tiny", "pmrnet", str(project.weights), samples=8)
-    assert len(list((project.folder / "runs/tiny/calibration/pmrnet").glob("*/*.npz"))) == 12
+    assert len(list((project.folder / "runs/tiny/calibration/pmrnet").iterdir())) == 3
     project.data.protocol = protocol
     # One that is not stopped, to count.
     other = study.calibrate("tiny", "pmrnet", str(project.weights), name="other", samples=8)

@@ -54,7 +54,6 @@ METHODS = {
     "faim": Method("FAIM", "FAIM"),
     "baseline1": Method("Baseline-1", "Baseline-1"),
     "baseline1-1mm": Method("Baseline-1, then 1 mm", home="lpba40"),
-    "baseline1-deep": Method("Baseline-1, deeper posterior", home="lpba40"),
     "baseline2": Method("Baseline-2", "Baseline-2"),
     "baseline2-1mm": Method("Baseline-2, then 1 mm", home="lpba40"),
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),

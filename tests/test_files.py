@@ -1,5 +1,6 @@
 import os
 import stat
+import time
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_names_that_are_taken(tmp_path):
     for overwrite in (True, False):
         with pytest.raises(InputError, match="found a folder"):
             check_new_file(tmp_path, overwrite)
+
+
+def test_what_a_kill_left_goes_when_the_file_is_written_again_after_a_day(tmp_path):
+    names = {
+        ".part-12-0123abcd-a[1].txt": 25,
+        ".part-12-0123abce-a[1].txt": 23,
+        ".part-12-0123abcd-a1.txt": 25,
+        ".part-12-0123abcd-b.txt": 25,
+    }
+    for name, hours in names.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, time.time() - 3600 * hours))
+    atomic_write_text(tmp_path / "a[1].txt", "text")
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"a[1].txt", *names} - {".part-12-0123abcd-a[1].txt"}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pmrnet.errors import InputError
+
+_DAY = 24 * 3600.0  # seconds: longer than any file takes to be written
 
 
 def check_new_file(path: Path, overwrite: bool) -> None:
@@ -52,7 +56,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         A new name in the same folder that ends with the final name, so that writers which choose
         the format by the suffix (``.nii.gz``, ``.npz``, ``.weights.h5``) choose the same one. The
         block must create this file. It is removed when the block raises, a keyboard interrupt
-        included.
+        included; what a kill leaves of it, when the file is written again a day later.
 
     Raises
     ------
@@ -70,9 +74,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, final)
+        _remove_leftovers(final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_leftovers(final: Path) -> None:
+    """Delete temporary files of the same file that a kill left; young ones may be at work."""
+    for path in final.parent.glob(f".part-*-{glob.escape(final.name)}"):
+        with suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -186,7 +186,7 @@ def test_a_folder_in_which_another_process_trains_is_refused_untouched(subjects,
     refused = pytest.raises(InputError, match="no other training")
     with FileLock(tmp_path / LOCK), refused:
         train(experiment(), tiny_protocol(), subjects, tmp_path, {})
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 
 def test_without_labels_likeness_chooses_the_weights(subjects, tmp_path, capsys):

@@ -1,6 +1,6 @@
 import pytest
 
-from pmrnet.value_checks import all_of, is_count, is_number, is_positive
+from pmrnet.value_checks import all_of, is_count, is_number, is_positive, is_power_of_two
 
 
 @pytest.mark.parametrize(
@@ -9,6 +9,7 @@ from pmrnet.value_checks import all_of, is_count, is_number, is_positive
         (is_number, [0, -1.5, 3], [True, "1", None]),
         (is_positive, [1, 0.5], [0, -1, True, "1"]),
         (is_count, [1, 7], [0, -1, 1.0, True, "1"]),
+        (is_power_of_two, [1, 2, 16], [0, 3, 12, -2, 2.0, True, "2"]),
         (all_of(is_count), [(1,), (1, 2)], [(), (1, 0), [1], 1, "1"]),
     ],
 )

@@ -11,7 +11,7 @@ from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import is_count, is_number, is_positive
+from pmrnet.value_checks import is_count, is_number, is_positive, is_power_of_two
 from pmrnet.yaml_file import load_yaml
 
 
@@ -188,7 +188,7 @@ _WORDS = ("type", "weighting", "similarity", "feature_error", "level_reduction")
 
 _EXPECTED = {
     "spacing": (
-        lambda value: is_count(value) and value & (value - 1) == 0,
+        is_power_of_two,
         "millimetres, a power of two",
     ),
     "steps": (is_count, "a number of steps above 0"),

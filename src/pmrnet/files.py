@@ -6,7 +6,7 @@ import glob
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -74,17 +74,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, final)
-        _remove_leftovers(final)
+        leftovers = final.parent.glob(f".part-*-{glob.escape(final.name)}")
+        remove_old(leftovers, _DAY)  # young ones may be at work
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _remove_leftovers(final: Path) -> None:
-    """Delete temporary files of the same file that a kill left; young ones may be at work."""
-    for path in final.parent.glob(f".part-*-{glob.escape(final.name)}"):
+def remove_old(paths: Iterable[Path], seconds: float) -> None:
+    """Delete those files that nobody has written to for some seconds, whatever cannot be stays."""
+    for path in paths:
         with suppress(OSError):
-            if path.is_file() and time.time() - path.stat().st_mtime > _DAY:
+            if time.time() - path.stat().st_mtime > seconds:
                 path.unlink()
 
 

@@ -48,8 +48,8 @@ def folder_lock(folder: Path, work: str, wait_s: float = 0.0) -> Iterator[None]:
             f"{folder}: expected no other {work} in this folder, found one that is running; wait "
             "for its end, or stop it and say the same again to go on."
         ) from None
-    except NotImplementedError:  # some network file systems have no locks
-        new = False
+    except NotImplementedError:
+        pass  # some network file systems have no locks
     try:
         yield
     finally:

@@ -177,10 +177,10 @@ def _register(options: argparse.Namespace) -> None:
     print(f"results: {out}")
 
 
-def _load(path: Path) -> nib.spatialimages.SpatialImage:
+def _load(path: Path, array: str = "vol") -> nib.spatialimages.SpatialImage:
     from pmrnet.image_files import open_image
 
-    return open_image(path)
+    return open_image(path, array)
 
 
 def _given(path: Path | None) -> nib.spatialimages.SpatialImage | None:
@@ -202,11 +202,11 @@ def _new(options: argparse.Namespace) -> Path:
 
 def _apply(options: argparse.Namespace) -> None:
     from pmrnet.errors import InputError
-    from pmrnet.image_files import open_image, write_image
+    from pmrnet.image_files import write_image
     from pmrnet.transforms import apply_to_image, check_labels, looks_like_labels
 
     output = _new(options)
-    image = open_image(options.image, "seg" if options.labels else "vol")
+    image = _load(options.image, "seg" if options.labels else "vol")
     reference = _load(options.reference)
     if options.labels:
         check_labels(image)

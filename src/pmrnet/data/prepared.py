@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +26,7 @@ from pmrnet.data.label_merge import merge_labels
 from pmrnet.data.room import explained_permission, explained_writing
 from pmrnet.data.volume import Volume, load_array, load_labels, save_array
 from pmrnet.errors import InputError
-from pmrnet.files import atomic_write_text
+from pmrnet.files import atomic_write_text, remove_old
 
 # What the content of the files depends on, besides the settings.
 _PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK")
@@ -262,7 +260,8 @@ def write_prepared(folder: Path, image: np.ndarray, record: Mapping[str, Any]) -
         If the folder cannot be written to, or is full.
     """
     with explained_writing(folder, image.nbytes):
-        _remove_leftovers(folder)
+        # Temporary files of killed runs; young ones may belong to a run beside this one.
+        remove_old(folder.glob(".*"), 3600)
         # The old description goes first: from here to the end the folder is "not prepared".
         (folder / "subject.json").unlink(missing_ok=True)
         for coarser in folder.glob("image_*mm.npy"):
@@ -289,11 +288,3 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1) + "\n"
     with explained_writing(path.parent, len(text)):
         atomic_write_text(path, text)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Delete temporary files of killed runs; young ones may belong to a run beside this one."""
-    for path in folder.glob(".*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > 3600:
-                path.unlink()

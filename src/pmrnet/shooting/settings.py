@@ -8,7 +8,7 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import all_of, is_count, is_number, is_positive
+from pmrnet.value_checks import all_of, is_count, is_number, is_positive, is_power_of_two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +100,8 @@ class ShootingSettings:
         return dataclasses.asdict(self)
 
 
-def _is_power_of_two(value: object) -> bool:
-    return is_count(value) and value & (value - 1) == 0
-
-
 def _are_spacings(values: object) -> bool:
-    return all_of(_is_power_of_two)(values) and list(values) == sorted(values, reverse=True)
+    return all_of(is_power_of_two)(values) and list(values) == sorted(values, reverse=True)
 
 
 _EXPECTED = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -44,11 +46,7 @@ def read_itk_transform(path: Path) -> Transform:
     with explained_reading(path, "a transform of ITK"):
         if path.suffix.lower() in _TEXT:
             _check_whole(path)
-        with TemporaryDirectory() as folder:
-            known = path
-            if not path.suffix.islower():  # ITK knows endings in lower case alone
-                known = Path(folder) / f"transform{path.suffix.lower()}"
-                known.symlink_to(path.resolve())
+        with _known_to_itk(path) as known:
             return _converted(sitk.ReadTransform(str(known)), path)
 
 
@@ -60,10 +58,20 @@ def write_itk_affine(transform: AffineTransform, path: Path) -> None:
     written = sitk.AffineTransform(3)
     written.SetMatrix(matrix[:3, :3].ravel().tolist())
     written.SetTranslation(matrix[:3, 3].tolist())
-    with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        known = Path(folder) / f"transform{path.suffix.lower()}"  # see `read_itk_transform`
+    with _known_to_itk(path) as known:
         sitk.WriteTransform(written, str(known))
-        known.replace(path)
+
+
+@contextmanager
+def _known_to_itk(path: Path) -> Iterator[Path]:
+    """Another name of the file where its ending has capitals, of which ITK knows none."""
+    if path.suffix.islower():
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        known = Path(folder) / f"transform{path.suffix.lower()}"
+        known.symlink_to(path.resolve())
+        yield known
 
 
 def _check_whole(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
+from pmrnet.value_checks import is_power_of_two
 from pmrnet.weights.temperature import ENDING, read_temperature
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _SHIPPED = Path(__file__).resolve().parent
 _FORMAT = 1
-_SPACINGS = (1, 2, 4, 8)  # mm: the images' 1 mm halved
 
 
 def available() -> list[str]:
@@ -149,12 +149,12 @@ def _read(path: Path) -> dict[str, Any]:
         missing = {"format", "network", "spacing", "weights", "sha256"} - set(description)
         if missing or description["format"] != _FORMAT:
             raise ValueError(f"format {description.get('format')}, lacks {sorted(missing)}")
-        kinds = {"network": dict, "spacing": int, "weights": str, "sha256": str}
+        kinds = {"network": dict, "weights": str, "sha256": str}
         for key, kind in kinds.items():
             if not isinstance(description[key], kind):
                 raise ValueError(f"{description[key]!r} at {key!r}")
-        if description["spacing"] not in _SPACINGS:
-            raise ValueError(f"{description['spacing']} mm at 'spacing'")
+        if not is_power_of_two(description["spacing"]):  # as experiments have it
+            raise ValueError(f"{description['spacing']!r} at 'spacing'")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected a description of weights (format {_FORMAT}), found {error}."

@@ -224,6 +224,34 @@ def test_starts_from_weights_that_are_named(subjects, tmp_path):
         train(other, tiny_protocol(), subjects, tmp_path / "other", {})
 
 
+def test_grows_from_weights_of_half_the_resolution(subjects, tmp_path):
+    coarse = dataclasses.replace(
+        experiment(), stages=(Stage(2, 4, 1e-2, 0.5, 5, validate_every=4),)
+    )
+    first = train(coarse, tiny_protocol(), subjects, tmp_path / "first", {})
+    taller = {"filters": [3, 2], "hidden_filters": [2, 2], "hidden_kernels": [1, 1]}
+    on = dataclasses.replace(
+        experiment(steps=4, learning_rate=1e-12), network=NETWORK | taller, init=str(first)
+    )
+    path = train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    assert json.loads(path.read_text())["training"]["init"]["steps"] == 4
+    before, after = (load_network(found)[0] for found in (first, path))
+    for ours, theirs in zip(
+        after.posteriors[1].get_weights(), before.posteriors[0].get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-8)
+    # Of the same resolution, they are not what it grows from.
+    same = train(experiment(steps=4), tiny_protocol(), subjects, tmp_path / "same", {})
+    with pytest.raises(InputError, match="or, at 2 mm, of the one without its finest level"):
+        train(
+            dataclasses.replace(on, init=str(same)),
+            tiny_protocol(),
+            subjects,
+            tmp_path / "refused",
+            {},
+        )
+
+
 def test_subjects_of_another_data_set_and_changes_take_part(subjects, tmp_path):
     """Weights differ from those of a training without; everything else goes as usual."""
     short = experiment(steps=4)

@@ -22,6 +22,7 @@ from pmrnet.folder_lock import folder_lock
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
 from pmrnet.nn.build import build_network, build_objective
+from pmrnet.nn.growing import GROWING, coarser_settings, grow
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
 from pmrnet.trained_weights import training_cost
@@ -160,14 +161,27 @@ def _supervision(experiment: Experiment) -> LabelSupervision | None:
 
 
 def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
-    """Give the network the weights that the experiment names; says which they were."""
+    """Give the network the weights that the experiment names; says which they were.
+
+    They are of its own network, or of the one for half the resolution that it grows from.
+    """
     found, description = load_network(experiment.init)
-    if description["network"] != experiment.network:
+    spacing, theirs = experiment.stages[0].spacing, description["network"]
+    if theirs == experiment.network:
+        network.set_weights(found.get_weights())
+    elif (
+        theirs.get("type") in GROWING
+        and theirs == coarser_settings(experiment.network)
+        and description["spacing"] == 2 * spacing
+    ):
+        grow(network, found)
+    else:
         raise InputError(
-            f"init: expected weights of the experiment's network {experiment.network}, found "
-            f"{experiment.init}, which are of {description['network']}; make them agree."
+            f"init: expected weights of the experiment's network {experiment.network}, or, at "
+            f"{2 * spacing} mm, of the one without its finest level ({', '.join(GROWING)}), found "
+            f"{experiment.init}, which are of {theirs} at {description['spacing']} mm; make them "
+            "agree."
         )
-    network.set_weights(found.get_weights())
     cost = training_cost(description.get("training", {}))
     return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
 

@@ -54,6 +54,8 @@ METHODS = {
     "faim": Method("FAIM", "FAIM"),
     "baseline1": Method("Baseline-1", "Baseline-1"),
     "baseline1-1mm": Method("Baseline-1, then 1 mm", home="lpba40"),
+    "baseline1-deep": Method("Baseline-1, deeper posterior", home="lpba40"),
+    "baseline1-grown": Method("Baseline-1, deeper posterior, grown to 1 mm", home="lpba40"),
     "baseline2": Method("Baseline-2", "Baseline-2"),
     "baseline2-1mm": Method("Baseline-2, then 1 mm", home="lpba40"),
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),
@@ -61,10 +63,14 @@ METHODS = {
     "pmrnet-no-levels-deep": Method(
         "PMR-Net, deeper posteriors, no feature-level terms", home="lpba40"
     ),
+    "pmrnet-no-levels-grown": Method(
+        "PMR-Net, deeper posteriors, no feature-level terms, grown to 1 mm", home="lpba40"
+    ),
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
     **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors", home="lpba40"),
+    **_and_refined("pmrnet-grown", "PMR-Net, deeper posteriors, grown to 1 mm", home="lpba40"),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
@@ -79,6 +85,7 @@ REFERENCES = (
     "pmrnet-refined",
     "pmrnet-1mm",
     "pmrnet-deep",
+    "pmrnet-grown",
     "pmrnet-plus-labels-refined",
     "general-refined",
     "general@lpba40",

@@ -7,9 +7,10 @@ pass on the image as the other network saw it, and its velocity is zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from pmrnet.nn.concatenation import ConcatenationNet
@@ -19,9 +20,9 @@ from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.pmrnet import PMRNet
 
 #: the types of network, as experiments call them, that `grow` takes
-GROWING = ("pmrnet", "concatenation")
+GROWING = ("pmrnet", "pmrnet-plus", "concatenation")
 
-_PER_LEVEL = ("filters", "hidden_filters", "hidden_kernels", "hidden_layers")
+_PER_LEVEL = ("filters", "hidden_filters", "hidden_kernels", "hidden_layers", "repeats")
 
 # What smooths an image before every other voxel is kept (`pmrnet.data.downsampling`), as far as the
 # taps of a convolution of stride 2 reach, which are at 0, 1 and 2 voxels from the one that is kept.
@@ -47,8 +48,9 @@ def grow(network: RegistrationNetwork, coarser: RegistrationNetwork) -> None:
     """Set the weights of a network from those of one that lacks its finest level.
 
     `PMRNet` then gives, for an image, what the other one gives for the image at half the
-    resolution, on a grid twice as fine. `ConcatenationNet` does so as far as the last convolution's
-    features are linear between their voxels.
+    resolution, on a grid twice as fine; `PMRNetPlus` too, but for the detail of what its passes
+    warp in between. `ConcatenationNet` does so as far as the last convolution's features are linear
+    between their voxels.
 
     Parameters
     ----------
@@ -62,22 +64,26 @@ def grow(network: RegistrationNetwork, coarser: RegistrationNetwork) -> None:
     TypeError
         If the network is of another type.
     """
-    if type(network) not in (PMRNet, ConcatenationNet):
+    if not isinstance(network, PMRNet | ConcatenationNet):
         raise TypeError(f"expected PMRNet or ConcatenationNet, found {type(network).__name__}.")
-    _grow_encoder(network.moving_encoder, coarser.moving_encoder)
-    if network.fixed_encoder is not network.moving_encoder:
-        _grow_encoder(network.fixed_encoder, coarser.fixed_encoder)
+    # Where both images share an encoder, the second of these does no more than the first.
+    for images in ("moving", "fixed"):
+        _grow_encoder(*(getattr(net, f"{images}_encoder") for net in (network, coarser)))
+        if getattr(network, "top_down", False):
+            ours, theirs = (getattr(net, f"{images}_top_down") for net in (network, coarser))
+            _copy(ours.convolutions[1:], theirs.convolutions)
     if isinstance(network, PMRNet):
-        kept = network.posteriors[-len(coarser.posteriors) :]
-        for ours, theirs in zip(kept, coarser.posteriors, strict=True):
-            ours.set_weights(theirs.get_weights())
+        _copy(network.posteriors[-len(coarser.posteriors) :], coarser.posteriors)
     else:
         added = network.hidden_layers[0] - 1
         ours = [*network.combinations[1:], *network.further_combinations[added:]]
-        theirs = [*coarser.combinations, *coarser.further_combinations]
-        for layer, found in zip(ours, theirs, strict=True):
-            layer.set_weights(found.get_weights())
+        _copy(ours, [*coarser.combinations, *coarser.further_combinations])
         _grow_posterior(network.posterior_model, coarser.posterior_model)
+
+
+def _copy(ours: Iterable[keras.Layer], theirs: Iterable[keras.Layer]) -> None:
+    for layer, found in zip(ours, theirs, strict=True):
+        layer.set_weights(found.get_weights())
 
 
 def _grow_encoder(ours: Encoder, theirs: Encoder) -> None:
@@ -95,8 +101,7 @@ def _grow_encoder(ours: Encoder, theirs: Encoder) -> None:
     kernel = np.zeros(second.kernel.shape, np.float32)
     kernel[..., :1, :] = seen
     second.set_weights([kernel, bias])
-    for layer, found in zip(others, theirs.convolutions[1:], strict=True):
-        layer.set_weights(found.get_weights())
+    _copy(others, theirs.convolutions[1:])
 
 
 def _grow_posterior(ours: GaussianPosterior, theirs: GaussianPosterior) -> None:

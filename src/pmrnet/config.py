@@ -92,8 +92,9 @@ class Experiment:
     augment
         Settings of `pmrnet.data.augmentation.Augmentation`; None for no changes.
     init
-        Weights of the same network that training starts from: a shipped name or the path of a
-        JSON. None starts from random ones.
+        Weights that training starts from: a shipped name or the path of a JSON. They are of the
+        same network, or of the one without its finest level at half the resolution, which it then
+        grows from (`pmrnet.nn.growing`). None starts from random ones.
     labels
         Settings of `pmrnet.label_supervision.LabelSupervision`: training subjects' labels enter the
         loss. None looks at no labels in training.

@@ -139,8 +139,8 @@ def refine(
         (1, *grid, 1), intensities in [0, 1].
     velocity
         (1, *(grid / n), N) in voxels of its own grid, n a power of two: the first guess, whose
-        displacement moves `moving` onto `fixed`. Levels of a velocity coarser than this one are
-        left out.
+        displacement moves `moving` onto `fixed`. One that is finer than the first level's is
+        brought to its grid: what that level finds is smooth and mends no errors of fine detail.
     settings
         See `Refinement`.
 
@@ -155,28 +155,37 @@ def refine(
     Raises
     ------
     ValueError
-        If shapes do not match, or the velocity is finer than all of the settings' grids.
+        If shapes do not match, or the velocity cannot be halved to the first level's grid.
     """
     started = time.perf_counter()
     record: dict[str, Any] = {"settings": asdict(settings), "levels": []}
     spacing = _spacing(moving, fixed, velocity)
     if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
-    all_levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
-    levels = [level for level in all_levels if level[1] <= spacing]
-    if not levels:
-        raise ValueError(
-            f"refine needs a velocity at least as coarse as {settings.velocity_spacing[-1]} "
-            f"voxels, the settings' finest spacing; got one of {spacing}."
-        )
+    while spacing < settings.velocity_spacing[0]:
+        velocity, spacing = _halved(velocity), 2 * spacing
+    levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
     for number, (level, wanted, steps) in enumerate(levels, start=1):
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
-        share = number / len(levels)
+        share = number / len(settings.levels)
         deadline = None if settings.seconds is None else started + share * settings.seconds
         images = (_coarser(image, level) for image in (moving, fixed))
         velocity, entry = _level(*images, velocity, settings, steps, deadline)
         record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
     return velocity, record | {"seconds": time.perf_counter() - started}
+
+
+def _halved(velocity: object) -> object:
+    """Smooth a velocity and keep every other voxel of it, in voxels of that grid."""
+    grid = tuple(velocity.shape[1:-1])
+    if any(n % 2 for n in grid):
+        raise ValueError(
+            f"refine needs a velocity that can be halved to the first level's grid; got one of "
+            f"{grid} voxels on the way."
+        )
+    smooth = _add_smooth(ops.zeros_like(velocity), velocity, passes=1)
+    every_other = tuple(slice(None, None, 2) for _ in grid)
+    return 0.5 * smooth[(slice(None), *every_other)]
 
 
 def _log2(ratio: float) -> int:

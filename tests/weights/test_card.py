@@ -110,6 +110,13 @@ def test_faim_has_no_velocity():
     text = card_of(network={"type": "faim"})
     assert "moved image |" in text
     assert "velocity" not in text
+    assert "on a grid of multiples of 4 |" in text
+
+
+def test_a_fifth_level_wants_larger_multiples():
+    five = {"type": "pmrnet", **dict.fromkeys(("filters", "hidden_filters"), [2] * 5)}
+    text = card_of(network=five | {"hidden_kernels": [3] * 5})
+    assert "on a grid of multiples of 32 |" in text
 
 
 def test_labels_in_training_are_named():

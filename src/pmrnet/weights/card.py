@@ -77,7 +77,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         f'load_network("{name}")`',
         "input": "two skull-stripped T1 images, affinely aligned to ICBM152 by `make data` or "
         "`pmrnet register`, intensities whitened and brought to [0, 1], at "
-        f"{spacing:g} mm on a grid of multiples of 16",
+        f"{spacing:g} mm on a grid of multiples of {_multiple(description['network'])}",
         "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image"
         + ("" if description["network"]["type"] == "faim" else ", velocity on half the grid"),
         "training data": f"{trained}; weights chosen on {chosen}{score}",
@@ -137,6 +137,13 @@ def _never_shown(config: Mapping[str, Any]) -> str:
 
 def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _multiple(settings: Mapping[str, Any]) -> int:
+    """Voxels of which every size of a network's images is a multiple."""
+    from pmrnet.nn.build import build_network
+
+    return build_network(settings).multiple
 
 
 def _span(names: tuple[str, ...] | list[str]) -> str:

@@ -1,5 +1,6 @@
 """How methods are made ready, and their records."""
 
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.method_run import method_run
+from pmrnet.method_run import method_run, refined_config
 from pmrnet.refine import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,10 +53,11 @@ def test_an_optimisation_has_its_settings_and_its_memory_on_record(data, monkeyp
 
 def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     seen = []
+    config = {"name": "pmrnet", "stages": [{"spacing": 2}]}
     description = {
         "spacing": 2,
         "sha256": "ab" * 32,
-        "training": {"config": {"name": "pmrnet"}, "seed": 1, "steps": 6, "seconds": 7.0},
+        "training": {"config": config, "seed": 1, "steps": 6, "seconds": 7.0},
     }
 
     def load_network(weights):
@@ -94,6 +96,15 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     # Weights that are named are taken, whatever the method's file says.
     method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
     assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]
+
+
+def test_a_refinement_that_begins_coarser_is_another():
+    at_2mm, at_1mm = (
+        refined_config({"stages": [{"spacing": 2}, {"spacing": spacing}]})["refinement"]
+        for spacing in (2, 1)
+    )
+    assert at_2mm == asdict(Refinement())
+    assert at_1mm == at_2mm | {"begins": "on the first level's grid"}
 
 
 def test_what_cannot_be_made_ready_is_said(data, monkeypatch):

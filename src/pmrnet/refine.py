@@ -122,6 +122,14 @@ class Refinement:
         )
 
 
+def begins_coarser(settings: Refinement, spacing: int) -> bool:
+    """Whether a velocity of this spacing, in voxels of the images, is finer than the first level's.
+
+    `refine` then begins with less detail than it was given.
+    """
+    return spacing < settings.velocity_spacing[0]
+
+
 def displacement_of(velocity: object, grid: tuple[int, ...], settings: Refinement) -> object:
     """Integrate a refined velocity and bring it to the images' grid: (1, *grid, N), voxels."""
     u = spatial.integrate(velocity, settings.integration_steps)
@@ -141,6 +149,7 @@ def refine(
         (1, *(grid / n), N) in voxels of its own grid, n a power of two: the first guess, whose
         displacement moves `moving` onto `fixed`. One that is finer than the first level's is
         brought to its grid: what that level finds is smooth and mends no errors of fine detail.
+        Where what comes out of that has the higher loss, the velocity stays as it was given.
     settings
         See `Refinement`.
 
@@ -162,16 +171,22 @@ def refine(
     spacing = _spacing(moving, fixed, velocity)
     if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
-    while spacing < settings.velocity_spacing[0]:
+    given, finest = velocity, spacing
+    while begins_coarser(settings, spacing):
         velocity, spacing = _halved(velocity), 2 * spacing
     levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
     for number, (level, wanted, steps) in enumerate(levels, start=1):
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
         share = number / len(settings.levels)
         deadline = None if settings.seconds is None else started + share * settings.seconds
-        images = (_coarser(image, level) for image in (moving, fixed))
+        images = [_coarser(image, level) for image in (moving, fixed)]
         velocity, entry = _level(*images, velocity, settings, steps, deadline)
         record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
+    if begins_coarser(settings, finest) and finest == spacing:
+        # A small budget may not have regained the detail that was left out at first.
+        problem = _Problem.of(settings, _log2(images[0].shape[1] / given.shape[1]))
+        if float(problem.loss(*images, ops.convert_to_tensor(given))) < entry["loss"]:
+            velocity = given
     return velocity, record | {"seconds": time.perf_counter() - started}
 
 

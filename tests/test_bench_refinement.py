@@ -70,7 +70,7 @@ def test_the_projects_own_list_is_read():
     ("text", "sentence"),
     [
         ("a: {stepps: 3}", "a: expected only the keys levels, .*found stepps"),
-        ("a: {steps: -1}", "steps must be one number of 0 or more.*; correct the file"),
+        ("a: {steps: -1}", "steps must be a whole number of 0 or more.*; correct the file"),
         ("a: 3", "a: expected a mapping of settings, found 3"),
         ("[]", "a mapping that is not empty"),
     ],

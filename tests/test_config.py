@@ -63,7 +63,8 @@ def test_what_is_not_used_is_no_part_of_the_plain_form(load):
     assert [stage.get("passes") for stage in passes["stages"]] == [1, None]
 
 
-STORED = sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*/*.yaml"))
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+STORED = sorted([*EXPERIMENTS.glob("*/*.yaml"), *EXPERIMENTS.glob("*/tried/*.yaml")])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,9 @@ def test_wrong_content_is_named(load, text, message):
         TEXT.replace("steps: 300", "steps: 0"),
         TEXT.replace("spacing: 2", "spacing: 3"),
         TEXT.replace("seed: 3", "seed: x"),
+        TEXT.replace("seed: 3", "seed: -1"),
+        TEXT.replace("seed: 3", "seed: 1099511627776"),
+        TEXT.replace("seed: 3", "seed: true"),
         TEXT.replace("  type: pmrnet", "  - pmrnet"),
         TEXT.replace("image_sigma: 0.02", "image_sigma: 2e-2"),
         TEXT.replace("image_sigma: 0.02", "feature_error: 2"),
@@ -151,6 +155,9 @@ def test_wrong_content_is_named(load, text, message):
         "no steps",
         "spacing",
         "seed",
+        "negative seed",
+        "large seed",
+        "a truth for a seed",
         "network",
         "objective",
         "a number for a word",

@@ -208,12 +208,37 @@ def test_wrong_shapes_are_named(fixed, velocity):
         {"levels": (4,), "velocity_spacing": (2,)},
         {"levels": (1,), "velocity_spacing": (4, 2)},
         {"steps": (3,)},
-        {"steps": (3, -1)},
+        {"levels": 2},
+        {"velocity_spacing": [4, 2]},
+        {"levels": (2.0, 1)},
     ],
 )
-def test_wrong_settings_are_refused(wrong):
-    with pytest.raises(ValueError, match="levels"):
+def test_wrong_levels_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"levels|coarse to fine"):
         Refinement(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("steps", (3, -1)),
+        ("steps", (1.5, 2)),
+        ("steps", True),
+        ("window", 4),
+        ("window", "x"),
+        ("image_sigma", 0),
+        ("prior_lambda", -1.0),
+        ("learning_rate", -1),
+        ("seconds", "soon"),
+        ("patience", 0),
+        ("smoothing", -1),
+        ("integration_steps", 2.0),
+        ("tolerance", "small"),
+    ],
+)
+def test_wrong_settings_are_named(setting, value):
+    with pytest.raises(ValueError, match=f"{setting} must be "):
+        Refinement(**{setting: value})
 
 
 def test_budgets():

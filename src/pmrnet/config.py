@@ -11,7 +11,7 @@ from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import is_count, is_number, is_positive, is_power_of_two
+from pmrnet.value_checks import is_count, is_number, is_positive, is_power_of_two, is_whole
 from pmrnet.yaml_file import load_yaml
 
 
@@ -134,9 +134,11 @@ class Experiment:
 
     def _check(self, path: Path) -> None:
         """Types and ranges, since YAML gives what it reads: 1e-3 without a point is text."""
-        for key, kind in (("network", dict), ("objective", dict), ("seed", int)):
-            if not isinstance(getattr(self, key), kind):
-                raise _mistake(path, key, f"a {kind.__name__}", getattr(self, key))
+        for key in ("network", "objective"):
+            if not isinstance(getattr(self, key), dict):
+                raise _mistake(path, key, "a dict", getattr(self, key))
+        if not (is_whole(self.seed) and self.seed < 2**32):  # NumPy's and Keras' generators
+            raise _mistake(path, "seed", "a whole number from 0 to 2^32 - 1", self.seed)
         for key, value in self.objective.items():
             word = key in _WORDS
             if not (isinstance(value, str) if word else is_number(value)):

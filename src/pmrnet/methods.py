@@ -23,7 +23,7 @@ class Method:
     refines : str or None
         The network whose answer it optimises for every pair, as `pmrnet register --refine` does.
     home : str or None
-        The one data set that it is trained on; None for any.
+        The one data set whose table has it as trained there; None for all.
     """
 
     title: str

@@ -47,6 +47,11 @@ def sha256_of(content: object) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
+def config_sha256(config: Mapping[str, Any]) -> str:
+    """Hash of an experiment's configuration as `collect` records it, absolute paths cut."""
+    return sha256_of(_publishable(config))
+
+
 def collect(
     config: Mapping[str, Any],
     data: Mapping[str, Any],
@@ -80,7 +85,6 @@ def collect(
         ``config``, ``config_sha256``, ``data``, ``seed``, ``steps``, ``weights_sha256`` and
         ``created`` (UTC, ISO 8601).
     """
-    config = _publishable(config)
     return {
         "package": f"pmrnet {pmrnet.__version__}",
         "git": git_state(Path(__file__).resolve().parent),
@@ -94,8 +98,8 @@ def collect(
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "accelerator": accelerator,
         },
-        "config": config,
-        "config_sha256": sha256_of(config),
+        "config": _publishable(config),
+        "config_sha256": config_sha256(config),
         "data": _publishable(data),
         "seed": seed,
         "steps": steps,

@@ -28,11 +28,39 @@ from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
 from pmrnet.nn import losses
-from pmrnet.nn.correlation import local_correlation
+from pmrnet.nn.correlation import check_window, local_correlation
 from pmrnet.spatial.backend import island
+from pmrnet.value_checks import (
+    all_of,
+    is_count,
+    is_number,
+    is_positive,
+    is_power_of_two,
+    is_whole,
+)
 
 #: steps that a budget of seconds is spent before
 _UNLIMITED = 10_000
+
+# What a setting may be, since some are read from files, and in words.
+_EXPECTED = {
+    **dict.fromkeys(
+        ("levels", "velocity_spacing"),
+        (all_of(is_power_of_two), "one or more powers of two, coarse to fine"),
+    ),
+    **dict.fromkeys(("learning_rate", "image_sigma"), (is_positive, "a number above 0")),
+    **dict.fromkeys(("window", "smoothing", "integration_steps"), (is_whole, "0, 1, 2, ...")),
+    **dict.fromkeys(
+        ("prior_lambda", "tolerance"),
+        (lambda value: is_number(value) and value >= 0, "a number of 0 or more"),
+    ),
+    "steps": (
+        lambda value: is_whole(value) or all_of(is_whole)(value),
+        "a whole number of 0 or more, or one for each level",
+    ),
+    "seconds": (lambda value: value is None or is_positive(value), "a number above 0 or None"),
+    "patience": (is_count, "a whole number above 0"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,10 +108,14 @@ class Refinement:
     patience: int = 5
 
     def __post_init__(self) -> None:
+        for name, (fits, expected) in _EXPECTED.items():
+            if not fits(value := getattr(self, name)):
+                raise ValueError(f"{name} must be {expected}; got {value!r}.")
+        if self.window:
+            check_window(self.window)
         levels, velocity = self.levels, self.velocity_spacing
         if not (
-            len(levels) == len(velocity) > 0
-            and all(n >= 1 and n & (n - 1) == 0 for n in (*levels, *velocity))
+            len(levels) == len(velocity)
             and list(velocity) == sorted(velocity, reverse=True)
             and all(image <= n for image, n in zip(levels, velocity, strict=True))
         ):
@@ -94,10 +126,10 @@ class Refinement:
             )
         if isinstance(self.steps, int):
             object.__setattr__(self, "steps", (self.steps,) * len(levels))
-        if len(self.steps) != len(levels) or min(self.steps) < 0:
+        if len(self.steps) != len(levels):
             raise ValueError(
-                f"steps must be one number of 0 or more, or one for each of the {len(levels)} "
-                f"levels; got {self.steps}."
+                f"steps must be one number or one for each of the {len(levels)} levels; got "
+                f"{self.steps}."
             )
 
     @classmethod

@@ -99,7 +99,8 @@ def misfit(trained_on: Dataset, data: Dataset) -> str | None:
     -------
     str or None
         What was expected, what was found and what to do; None where they fit: another data set, on
-        the same network grid, none of whose test subjects was trained on.
+        the same network grid, none of whose test subjects is among the subjects that its protocol
+        trains on. What an experiment mixes in (`mix`) is not looked at.
     """
     ours, theirs = data.protocol, trained_on.protocol
     if ours.name == theirs.name:

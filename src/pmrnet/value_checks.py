@@ -20,6 +20,11 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number of 0 or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def is_power_of_two(value: object) -> bool:
     """Whether it is 1, 2, 4, ..."""
     return is_count(value) and value & (value - 1) == 0

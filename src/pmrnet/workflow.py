@@ -21,7 +21,7 @@ from pmrnet.files import atomic_write_text
 from pmrnet.method_run import method_run, refined_config
 from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
-from pmrnet.provenance import sha256_of
+from pmrnet.provenance import config_sha256, sha256_of
 from pmrnet.rows import PAPER_TABLES, is_trained_here, listed, row_of, to_make
 from pmrnet.trained_weights import weights_of, weights_sha256
 
@@ -320,13 +320,13 @@ def _settings_of(data: Dataset, method: str) -> tuple[Path, str] | None:
     if method in ALIGNMENTS or shown.trained_on is not None:
         return None
     if (recipe := recipe_of(data, method)) is not None:
-        return recipe, sha256_of(Optimised.load(recipe).as_dict())
+        return recipe, config_sha256(Optimised.load(recipe).as_dict())
     try:
         path = data.experiment(shown.refines or method)
     except InputError:  # the weights are all there is of it
         return None
     config = Experiment.load(path).as_dict()
-    return path, sha256_of(config if shown.refines is None else refined_config(config))
+    return path, config_sha256(config if shown.refines is None else refined_config(config))
 
 
 def _other_than(

@@ -3,7 +3,12 @@
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.nn.build import NETWORKS, build_network, build_objective
+from pmrnet.nn.build import (
+    NETWORKS,
+    build_network,
+    build_objective,
+    network_with_weights,
+)
 from pmrnet.nn.displacement_objective import DisplacementObjective
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
@@ -83,3 +88,20 @@ def test_network_and_objective_have_to_fit():
 def test_networks_of_a_process_are_called_alike():
     """Keras would count them, and the name is written into the weights' file."""
     assert build_network({"type": "faim"}).name == build_network({"type": "faim"}).name == "faim"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filters": [0, 2, 2, 2]},
+        {"filters": [16.5, 2, 2, 2]},
+        {"hidden_kernels": ["x", 3, 3, 3]},
+        {"cost_radius": 1.5},
+        {"integration_steps": -1},
+        {"integration_steps": "seven"},
+    ],
+    ids=str,
+)
+def test_what_only_the_weights_show_to_be_wrong_is_named(wrong):
+    with pytest.raises(InputError, match="network pmrnet: expected arguments that its constructor"):
+        network_with_weights({"type": "pmrnet", **wrong})

@@ -224,6 +224,21 @@ def test_starts_from_weights_that_are_named(subjects, tmp_path):
         train(other, tiny_protocol(), subjects, tmp_path / "other", {})
 
 
+def test_goes_on_from_the_weights_that_it_started_from_alone(subjects, tmp_path):
+    first, other = (
+        train(experiment(seed), tiny_protocol(), subjects, tmp_path / str(seed), {})
+        for seed in (1, 2)
+    )
+    on = dataclasses.replace(experiment(steps=4), init=str(first))
+    path = train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    path.unlink()  # as if it was stopped before the end
+    for ending in (".json", ".weights.h5"):
+        replaced = first.with_name("weights" + ending)
+        replaced.write_bytes(other.with_name("weights" + ending).read_bytes())
+    with pytest.raises(InputError, match="found one from other weights; move the folder away"):
+        train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+
+
 def test_grows_from_weights_of_half_the_resolution(subjects, tmp_path):
     coarse = dataclasses.replace(
         experiment(), stages=(Stage(2, 4, 1e-2, 0.5, 5, validate_every=4),)

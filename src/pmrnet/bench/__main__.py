@@ -34,15 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         help="of the images, for example 160x192x160; may be repeated (the two of the README)",
     )
-    parser.add_argument(
-        "--task", choices=TASKS, action="append", help="may be repeated (all); memory always"
-    )
+    parser.add_argument("--task", choices=TASKS, action="append", help="may be repeated (all)")
     parser.add_argument(
         "--quick", action="store_true", help="one small shape, two rounds: to see that it runs"
     )
     options = parser.parse_args(arguments)
     shapes = options.shape or (QUICK if options.quick else SHAPES)
     rounds = 2 if options.quick else options.rounds
+    if rounds < 1:
+        parser.error(f"argument --rounds: expected 1 or more, found {rounds}")
     try:
         run(shapes, rounds, options.output, options.task or tuple(TASKS))
     except InputError as error:

@@ -124,21 +124,25 @@ def _kept(path: Path, provenance: Mapping[str, Any], settings: Mapping[str, Any]
     """Measurements of an earlier run that this one would make again."""
     if not path.is_file():
         return {}
-    stored = json.loads(path.read_text())
+    try:
+        stored = json.loads(path.read_text())
+        before, measured = stored["provenance"], stored["measured"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected the results of an earlier run to go on from, found a damaged file "
+            f"({error!r}); delete it, or leave out --resume."
+        ) from error
     # As the file has them: tuples are lists there.
     provenance, wanted = json.loads(
         json.dumps([provenance, {name: asdict(one) for name, one in settings.items()}])
     )
-    before = stored["provenance"]
     same = ("config", "data", "weights_sha256", "machine")
     # What is measured has one commit; whether the tree is clean changes with the file itself.
     if any(before[key] != provenance[key] for key in same) or (
         before["git"]["commit"] != provenance["git"]["commit"]
     ):
         return {}
-    return {
-        name: of for name, of in stored["measured"].items() if of["settings"] == wanted.get(name)
-    }
+    return {name: of for name, of in measured.items() if of["settings"] == wanted.get(name)}
 
 
 def markdown(results: Mapping[str, Any]) -> str:

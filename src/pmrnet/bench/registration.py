@@ -21,10 +21,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-
 from pmrnet.bench.report import store
 from pmrnet.errors import InputError
+from pmrnet.image_files import open_image
 from pmrnet.provenance import collect
 
 _COMMAND = (sys.executable, "-m", "pmrnet")
@@ -71,7 +70,7 @@ def run(brains: Sequence[Path], output: Path) -> None:
     missing = [str(path) for path in brains if not path.is_file()]
     if missing:
         raise InputError(f"expected images, found no file {', '.join(missing)}; check the paths.")
-    images = {path.parent.name + "/" + path.name: list(nib.load(path).shape) for path in brains}
+    images = {path.parent.name + "/" + path.name: list(open_image(path).shape) for path in brains}
     pairs = list(zip(brains, [*brains[1:], brains[0]], strict=True))
     load = {"before": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pmrnet.errors import InputError
@@ -57,10 +59,32 @@ def build_network(
         raise InputError(
             f"network type: expected one of {sorted(NETWORKS)}, found {kind!r}; name one of them."
         )
-    try:
+    with _explained(kind):
         # A name of its own would count the networks of the process, and get into the weights' file.
         training = {"objective": objective, "label_weight": label_weight}
         return NETWORKS[kind](**training, **{"name": kind, **arguments})
+
+
+def network_with_weights(
+    config: dict[str, Any],
+    objective: Objective | DisplacementObjective | None = None,
+    label_weight: float = 0.0,
+) -> RegistrationNetwork:
+    """Construct the network that `config` describes, with random weights, for images in 3D.
+
+    Parameters, errors: see `build_network`.
+    """
+    network = build_network(config, objective, label_weight)
+    with _explained(config["type"]):
+        network.build()
+    return network
+
+
+@contextmanager
+def _explained(kind: str) -> Iterator[None]:
+    """Turn what Keras says of wrong arguments into one sentence."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
         raise InputError(
             f"network {kind}: expected arguments that its constructor knows, found otherwise "

@@ -2,7 +2,7 @@
 
 At twice the resolution the same network sees half as far, in millimetres, at every level. One more
 level in front of the others keeps what they see, and starts as if it were not there: its features
-pass on the image as the other network saw it, and its velocity is zero.
+pass on the image as the other network saw it, and what it adds to the velocity is zero.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def grow(network: RegistrationNetwork, coarser: RegistrationNetwork) -> None:
 
     `PMRNet` then gives, for an image, what the other one gives for the image at half the
     resolution, on a grid twice as fine; `PMRNetPlus` too, but for the detail of what its passes
-    warp in between. `ConcatenationNet` does so as far as the last convolution's features are linear
-    between their voxels.
+    warp in between. `ConcatenationNet` does so roughly: its last convolution continues on a grid
+    twice as fine, for features that are linear there, which those of coarser levels are only
+    piecewise.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ from pmrnet.nn import layers
 from pmrnet.nn.displacement_objective import DisplacementObjective
 from pmrnet.nn.label_overlap import label_overlap
 from pmrnet.nn.objective import Objective
+from pmrnet.value_checks import is_whole
 
 
 @dataclasses.dataclass
@@ -92,6 +93,10 @@ class RegistrationNetwork(keras.Model):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
+        if not is_whole(integration_steps):
+            raise ValueError(
+                f"integration_steps must be a whole number of 0 or more; got {integration_steps!r}."
+            )
         self.integration_steps = integration_steps
         self.seed = seed
         self.sampler = layers.GaussianSample(seed=seed, name="sample")

@@ -21,7 +21,7 @@ from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.folder_lock import folder_lock
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
-from pmrnet.nn.build import build_network, build_objective
+from pmrnet.nn.build import build_objective, network_with_weights
 from pmrnet.nn.growing import GROWING, coarser_settings, grow
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
@@ -39,6 +39,13 @@ from pmrnet.weights import load_network, save_weights
 
 #: written when a stage is trained to its end
 _DONE = "done.json"
+
+# What a run is of, by the name of its file in the folder: how another one differs, what to restore.
+_CLAIMS = {
+    "experiment": ("of other settings", "experiment file"),
+    "data": ("on other data or another split", "data and their split"),
+    "init": ("from other weights", "weights that it starts from"),
+}
 
 
 def train(
@@ -91,7 +98,8 @@ def train(
     )
     data_sets = [(protocol, subjects), *mixed]
     with folder_lock(folder, "training"):
-        _claim(folder, provenance["config_sha256"], _data_sha256(data, data_sets))
+        _claim(folder, "experiment", provenance["config_sha256"])
+        _claim(folder, "data", _data_sha256(data, data_sets))
         if (done := folder / "weights.json").is_file():
             return done
         start = _train_stages(experiment, data_sets, folder, provenance)
@@ -113,14 +121,13 @@ def _train_stages(
     """
     keras.utils.set_random_seed(experiment.seed)
     supervision = _supervision(experiment)
-    network = build_network(
+    network = network_with_weights(
         experiment.network,
         build_objective(experiment.objective),
         supervision.weight if supervision else 0.0,
     )
-    network.build()
     _check_grids(network, experiment, data_sets)
-    start = _start_from(network, experiment) if experiment.init else {}
+    start = _start_from(network, experiment, folder) if experiment.init else {}
     if not all((folder / f"stage{n}" / _DONE).is_file() for n in _numbers(experiment)):
         add_start(folder, provenance)
     for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
@@ -132,8 +139,7 @@ def _train_stages(
 
 def _save_best(experiment: Experiment, folder: Path, provenance: Mapping[str, Any]) -> Path:
     """Write the best weights so far as the run's own, with how they came about."""
-    network = build_network(experiment.network)  # a fresh one, without the optimizer's state
-    network.build()
+    network = network_with_weights(experiment.network)  # without the optimizer's state
     network.load_weights(folder / "best.weights.h5")
     best = json.loads((folder / "best.json").read_text())
     return save_weights(
@@ -160,7 +166,7 @@ def _supervision(experiment: Experiment) -> LabelSupervision | None:
     return LabelSupervision(**experiment.labels) if experiment.labels else None
 
 
-def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
+def _start_from(network: keras.Model, experiment: Experiment, folder: Path) -> dict[str, Any]:
     """Give the network the weights that the experiment names; says which they were.
 
     They are of its own network, or of the one for half the resolution that it grows from.
@@ -182,6 +188,7 @@ def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
             f"{experiment.init}, which are of {theirs} at {description['spacing']} mm; make them "
             "agree."
         )
+    _claim(folder, "init", description["sha256"])
     cost = training_cost(description.get("training", {}))
     return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
 
@@ -203,19 +210,16 @@ def _data_sha256(data: Mapping[str, Any], data_sets: Sequence[DataSet]) -> str:
     return sha256_of({"data": data, "splits": splits})
 
 
-def _claim(folder: Path, config_sha256: str, data_sha256: str) -> None:
+def _claim(folder: Path, what: str, own: str) -> None:
     """Refuse to go on in the folder of another run: the record would say what was not done."""
-    for name, own, what, undo in (
-        ("experiment.sha256", config_sha256, "of other settings", "experiment file"),
-        ("data.sha256", data_sha256, "on other data or another split", "data and their split"),
-    ):
-        marker = folder / name
-        if marker.is_file() and marker.read_text().strip() != own:
-            raise InputError(
-                f"{folder}: expected a run of this experiment on these data, found one {what}; "
-                f"move the folder away to train anew, or restore the {undo} to go on."
-            )
-        atomic_write_text(marker, own + "\n")
+    marker = folder / f"{what}.sha256"
+    if marker.is_file() and marker.read_text().strip() != own:
+        other, restore = _CLAIMS[what]
+        raise InputError(
+            f"{folder}: expected a run of this experiment on these data, found one {other}; move "
+            f"the folder away to train anew, or restore the {restore} to go on."
+        )
+    atomic_write_text(marker, own + "\n")
 
 
 def _check_grids(

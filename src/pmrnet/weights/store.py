@@ -99,7 +99,7 @@ def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[st
         If there is no such file, it is no description of weights, the weights are missing, were
         changed, or belong to another network.
     """
-    from pmrnet.nn.build import build_network
+    from pmrnet.nn.build import network_with_weights
 
     path = weights_json(name_or_path)
     description = _read(path)
@@ -112,8 +112,7 @@ def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[st
             f"{weights}: expected SHA-256 {description['sha256'][:12]}..., found {found[:12]}...: "
             "the file is damaged or of another network; get it again."
         )
-    network = build_network(description["network"])
-    network.build()
+    network = network_with_weights(description["network"])
     try:
         network.load_weights(weights)
     except (ValueError, OSError, KeyError) as error:

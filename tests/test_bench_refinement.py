@@ -12,7 +12,7 @@ from pmrnet.bench import refinement
 from pmrnet.bench.refinement import main, markdown
 from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.dataset import Dataset
-from pmrnet.refine import Refinement
+from pmrnet.refinement import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = (4, 5, 6)

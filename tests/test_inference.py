@@ -8,7 +8,7 @@ import pytest
 from pmrnet.errors import InputError
 from pmrnet.inference import RefiningRegistrar, Registrar, registrar_of
 from pmrnet.network_field import FieldModel
-from pmrnet.refine import Refinement
+from pmrnet.refinement import Refinement
 
 
 class ConstantShift:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from backend_processes import environment, needs_jax
-from pmrnet.errors import InputError
 from pmrnet.nn.correlation import local_correlation
-from pmrnet.refine import Refinement, displacement_of, refine
+from pmrnet.refine import displacement_of, refine
+from pmrnet.refinement import Refinement
 
 GRIDS = {"2D": (24, 20), "3D": (12, 20, 16)}
 MSE = Refinement(
@@ -197,63 +197,6 @@ def test_a_finer_grid_keeps_the_displacement_of_the_start(smooth_field):
 def test_wrong_shapes_are_named(fixed, velocity):
     with pytest.raises(ValueError, match="refine needs"):
         refine(np.zeros((1, 24, 20, 1)), np.zeros(fixed), np.zeros(velocity), MSE)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"levels": (), "velocity_spacing": ()},
-        {"levels": (3,), "velocity_spacing": (4,)},
-        {"levels": (1, 1), "velocity_spacing": (2, 4)},
-        {"levels": (4,), "velocity_spacing": (2,)},
-        {"levels": (1,), "velocity_spacing": (4, 2)},
-        {"steps": (3,)},
-        {"levels": 2},
-        {"velocity_spacing": [4, 2]},
-        {"levels": (2.0, 1)},
-    ],
-)
-def test_wrong_levels_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"levels|coarse to fine"):
-        Refinement(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("steps", (3, -1)),
-        ("steps", (1.5, 2)),
-        ("steps", True),
-        ("window", 4),
-        ("window", "x"),
-        ("image_sigma", 0),
-        ("prior_lambda", -1.0),
-        ("learning_rate", -1),
-        ("seconds", "soon"),
-        ("patience", 0),
-        ("smoothing", -1),
-        ("integration_steps", 2.0),
-        ("tolerance", "small"),
-    ],
-)
-def test_wrong_settings_are_named(setting, value):
-    with pytest.raises(ValueError, match=f"{setting} must be "):
-        Refinement(**{setting: value})
-
-
-def test_budgets():
-    assert Refinement.from_budget("") == Refinement()
-    assert Refinement.from_budget("100").steps == (100, 100)
-    assert Refinement.from_budget("100").seconds is None
-    timed = Refinement.from_budget("2.5s")
-    assert timed.seconds == 2.5
-    assert min(timed.steps) > 1000
-
-
-@pytest.mark.parametrize("text", ["fast", "-1", "0s", "-2s", "nans", "infs", "2.5", "s"])
-def test_wrong_budgets_are_named(text):
-    with pytest.raises(InputError, match=f"--refine: .*found '{text}'"):
-        Refinement.from_budget(text)
 
 
 def test_field_of_a_network_is_refined(smooth_field, oracle):

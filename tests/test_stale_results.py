@@ -9,7 +9,7 @@ from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
 from pmrnet.methods import split_name
 from pmrnet.provenance import sha256_of
-from pmrnet.refine import Refinement
+from pmrnet.refinement import Refinement
 from pmrnet.results import load_result
 from pmrnet.trained_weights import weights_sha256
 from pmrnet.weights import available
@@ -54,7 +54,7 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
     plain, refined = (_settings_of(data, name)[1] for name in ("pmrnet", "pmrnet-refined"))
     assert plain == sha256_of(Experiment.load(data.experiment("pmrnet")).as_dict())
     changed = dataclasses.replace(Refinement(), steps=99)
-    monkeypatch.setattr("pmrnet.refine.Refinement", lambda: changed)
+    monkeypatch.setattr("pmrnet.refinement.Refinement", lambda: changed)
     assert len({plain, refined, _settings_of(data, "pmrnet-refined")[1]}) == 3
 
 

@@ -28,7 +28,7 @@ from pmrnet.result_folder import check_folder
 from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
-    from pmrnet.refine import Refinement
+    from pmrnet.refinement import Refinement
 
 
 def run_pairs(

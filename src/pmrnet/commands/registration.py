@@ -150,7 +150,7 @@ def _register(options: argparse.Namespace) -> None:
     }
     refinement = None
     if options.refine is not None:
-        from pmrnet.refine import Refinement
+        from pmrnet.refinement import Refinement
 
         refinement = Refinement.from_budget(options.refine)
     registration = register(

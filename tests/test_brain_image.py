@@ -74,7 +74,11 @@ def test_a_whole_head_is_refused_with_what_strips_it(head, path):
 
 def test_and_with_the_tool_that_is_installed(head, tool):
     with pytest.raises(InputError, match=r"say --strip .* to run mri_synthstrip, found here, or"):
+        read_brain(head, None, "moving image", offers_strip=True)
+    # A batch has no such option.
+    with pytest.raises(InputError, match=r"whole head.* strip it with SynthStrip") as caught:
         read_brain(head, None, "moving image")
+    assert "--strip" not in str(caught.value)
 
 
 def test_a_whole_head_is_stripped_if_that_is_wanted(head, tool):

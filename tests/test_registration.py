@@ -329,6 +329,25 @@ def test_an_orientation_that_is_assumed_is_said(files, known, tmp_path, capsys):
     assert record["warnings"][0].startswith(sentence)
 
 
+def test_warnings_are_printed_and_an_input_stays(files, known, tmp_path, capsys):
+    image = nib.load(files / "moving.nii.gz")
+    data = np.asarray(image.dataobj).copy()
+    data[data.shape[0] // 2 :] = 0  # half a brain
+    nib.save(nib.Nifti1Image(data, image.affine), tmp_path / "half.nii.gz")
+    moving, fixed = str(tmp_path / "half.nii.gz"), str(files / "fixed.nii.gz")
+    out = tmp_path / "out"
+    given = ["-o", str(out), "--weights", "identity", "--no-report"]
+    assert main(["register", moving, fixed, *given]) == 0
+    warnings = json.loads((out / "metrics.json").read_text())["warnings"]
+    printed = capsys.readouterr().err
+    assert warnings
+    assert all(f"warning: {sentence}" in printed for sentence in warnings)
+    before = (out / "moved.nii.gz").read_bytes()
+    assert main(["register", str(out / "moved.nii.gz"), fixed, *given, "--overwrite"]) == 2
+    assert "expected an input that the new results do not replace" in capsys.readouterr().err
+    assert (out / "moved.nii.gz").read_bytes() == before
+
+
 def test_brains_that_do_not_meet_leave_a_record_that_is_json(files, tmp_path, capsys):
     image = nib.load(files / "moving.nii.gz")
     affine = image.affine.copy()

@@ -52,6 +52,16 @@ def test_old_results_go_and_other_files_stay(tmp_path):
     assert contents(tmp_path) == NEW | mine
 
 
+def test_what_the_results_are_made_of_is_never_replaced(tmp_path):
+    fill(tmp_path, "old")
+    mine = tmp_path / "mine.nii.gz"
+    mine.write_text("mine")
+    check_folder(tmp_path, True, [mine, None, object(), "moving image", tmp_path / "gone.x5"])
+    for given in (tmp_path / "moved.nii.gz", str(tmp_path / ".." / tmp_path.name / "forward.x5")):
+        with pytest.raises(InputError, match="expected an input that the new results do not repl"):
+            check_folder(tmp_path, True, [mine, given])
+
+
 @pytest.mark.parametrize("record", ['{"loss": 1}', "[]", "3", "{", None])
 def test_what_is_no_result_is_never_replaced(tmp_path, record):
     (tmp_path / "thesis.txt").write_text("mine")

@@ -116,6 +116,7 @@ def run_pairs(
         f"{len(names) - failed} of {len(names)} pairs are done"
         + (f", of them {before} from before" if 0 < before < len(names) else "")
         + (f"; {failed} failed" if failed else "")
+        + (f"; {warned} with warnings, see {TABLE}" if (warned := table.warned(names)) else "")
     )
     return failed
 

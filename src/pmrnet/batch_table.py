@@ -81,6 +81,10 @@ class BatchTable:
         """How many of these pairs have a status."""
         return sum(self.rows[name]["status"] == status for name in names)
 
+    def warned(self, names: Sequence[str]) -> int:
+        """How many of these pairs have warnings."""
+        return sum(bool(self.rows[name].get("warnings")) for name in names)
+
     def write(self) -> None:
         """Write the table.
 

@@ -48,7 +48,9 @@ class BrainImage:
     stripped: SkullStrip | None = None
 
 
-def read_brain(given: Image, mask: Image | None, role: str, strip: bool = False) -> BrainImage:
+def read_brain(
+    given: Image, mask: Image | None, role: str, strip: bool = False, offers_strip: bool = False
+) -> BrainImage:
     """Read an image and cut the brain out.
 
     Parameters
@@ -61,6 +63,8 @@ def read_brain(given: Image, mask: Image | None, role: str, strip: bool = False)
         What the image is, for messages, such as ``fixed image``.
     strip
         Let an installed tool strip the image if it looks like a whole head.
+    offers_strip
+        Whether who calls could say `strip`, for messages.
 
     Raises
     ------
@@ -80,12 +84,12 @@ def read_brain(given: Image, mask: Image | None, role: str, strip: bool = False)
         brain = replace(whole, data=np.where(stripped.mask.data > 0, whole.data, 0))
         check_contrast(brain, name, f"that {stripped.tool} made")
         return BrainImage(name, image, brain, stripped=stripped)
-    refuse_whole_head(Path(name), whole, _advice())
+    refuse_whole_head(Path(name), whole, _advice(offers_strip))
     return BrainImage(name, image, whole)
 
 
-def _advice() -> str:
-    tool = installed_tool()
+def _advice(offers_strip: bool) -> str:
+    tool = installed_tool() if offers_strip else None
     here = "" if tool is None else f"say --strip (in Python strip=True) to run {tool}, found here, "
     return f"{here}{'or ' if here else ''}strip it with {STRIPPERS}, or give its brain mask."
 

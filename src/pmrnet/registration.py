@@ -212,7 +212,9 @@ def register(
     align = place_image if str(weights) == IDENTITY else align_image
     # Reading and aligning are the work of libraries that leave Python to others meanwhile.
     with ThreadPoolExecutor(max_workers=len(given)) as pool:
-        sources = list(pool.map(lambda one: read_brain(*one, strip=strip), given))
+        sources = list(
+            pool.map(lambda one: read_brain(*one, strip=strip, offers_strip=True), given)
+        )
     with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]
         model = load_method(weights, refine, compiled=False)

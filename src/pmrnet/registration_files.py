@@ -20,7 +20,7 @@ from pmrnet.provenance import collect
 from pmrnet.registration_labels import Labels, dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import measure, write_report
-from pmrnet.result_folder import RECORD, REPORT, new_results
+from pmrnet.result_folder import RECORD, REPORT, check_folder, new_results
 from pmrnet.transforms import write
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def save(
     Raises
     ------
     InputError
-        If the folder holds results already and `overwrite` is false, or cannot be written to, or
-        labels are none or on another grid.
+        If the folder holds results already and `overwrite` is false, or one of the inputs is
+        among those that would be replaced, or it cannot be written to, or labels are none or on
+        another grid.
     """
     if format not in _ENDINGS:
         raise InputError(
@@ -96,6 +97,8 @@ def save(
             ("fixed", fixed_labels, fixed),
         )
     }
+    sources = [name for one in (fixed, moving) for name in (one.source.name, one.source.mask_name)]
+    check_folder(Path(folder), overwrite, [*sources, moving_labels, fixed_labels])
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
     with new_results(Path(folder), overwrite) as new, _Writing(new) as writing:

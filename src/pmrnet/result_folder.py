@@ -8,7 +8,7 @@ import platform
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ _PART = ".part-"
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def check_folder(folder: Path, overwrite: bool) -> None:
+def check_folder(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -> None:
     """Refuse a folder that holds something, unless it is an earlier result to be replaced.
 
     Parameters
@@ -43,12 +43,14 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         For the results; it need not be there.
     overwrite
         Whether an earlier result may be replaced. Files in its folder that are not results stay.
+    inputs
+        What the new results are made of; what is no name of a file does not matter.
 
     Raises
     ------
     InputError
-        If it is a file, cannot be written to, holds other files, or holds results and `overwrite`
-        is false.
+        If it is a file, cannot be written to, holds other files, holds results and `overwrite` is
+        false, or one of the inputs is among the results that would be replaced.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the results, found a file; rename it.")
@@ -61,6 +63,12 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         found = "the results of another registration" if ours else "other files"
         advice = "give another, or say --overwrite" if ours else "give another"
         raise InputError(f"{folder}: expected a new or empty folder, found {found}; {advice}.")
+    for path in (Path(given) for given in inputs if isinstance(given, str | os.PathLike)):
+        if path.is_file() and _is_result(path) and path.parent.resolve() == folder.resolve():
+            raise InputError(
+                f"{path}: expected an input that the new results do not replace, found one of the "
+                "results in their folder; give another folder, or copy the file elsewhere."
+            )
 
 
 @contextmanager

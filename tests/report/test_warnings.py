@@ -158,7 +158,8 @@ def test_change_thresholds(brain):
     assert said(0.5, 0.52) is None
     assert "was 0.50 before and is 0.51 after" in said(0.5, 0.507)
     assert said(0.5, 0.4) is not None
-    # Alike already: no improvement is needed, but it must not get worse.
+    # Alike already: no improvement is needed, but they must stay alike.
+    assert said(0.99, 0.96) is None
     assert said(0.96, 0.96) is None
     assert said(0.96, 0.955) is None
     assert said(0.96, 0.9) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -134,13 +135,13 @@ def _add(
 def _register(options: argparse.Namespace) -> None:
     from pmrnet.registration import DEFAULT_WEIGHTS, register
     from pmrnet.registration_labels import read_labels
-    from pmrnet.registration_report import assumptions
-    from pmrnet.result_folder import check_folder
+    from pmrnet.result_folder import RECORD, check_folder
     from pmrnet.weights.temperature import parse_temperature
 
     temperature = parse_temperature(options.temperature)
     # Before the work, not after it.
-    check_folder(options.out, options.overwrite)
+    inputs = ("moving", "fixed", "moving_mask", "fixed_mask", "moving_labels", "fixed_labels")
+    check_folder(options.out, options.overwrite, [getattr(options, name) for name in inputs])
     labels = {
         role: None if given is None else read_labels(given, role, _load(image))
         for role, given, image in (
@@ -163,8 +164,6 @@ def _register(options: argparse.Namespace) -> None:
         temperature=temperature,
         strip=options.strip,
     )
-    for sentence in assumptions(fixed=registration.fixed.brain, moving=registration.moving.brain):
-        print(f"warning: {sentence}", file=sys.stderr)
     out = registration.save(
         options.out,
         format=options.format,
@@ -174,6 +173,8 @@ def _register(options: argparse.Namespace) -> None:
         uncertainty=not options.no_uncertainty,
         overwrite=options.overwrite,
     )
+    for sentence in json.loads((out / RECORD).read_text(encoding="utf-8"))["warnings"]:
+        print(f"warning: {sentence}", file=sys.stderr)
     print(f"results: {out}")
 
 

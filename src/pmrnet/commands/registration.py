@@ -32,6 +32,9 @@ WEIGHTS = (
     "shipped name or JSON file; or `affine`, the affine alignment alone, or `identity`, the places "
     "that the headers say"
 )
+MASK = (
+    "brain mask, if not stripped: whole numbers above 0 are brain, or probabilities from 0.5 to 1"
+)
 TEMPERATURE = (
     "of the uncertainty: `fitted` (the default where the weights have one) or a number; 1: what "
     "the network says"
@@ -45,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     register.add_argument("fixed", type=Path)
     register.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
     for role in ("moving", "fixed"):
-        register.add_argument(f"--{role}-mask", type=Path, help="brain mask, if not stripped")
+        register.add_argument(f"--{role}-mask", type=Path, help=MASK)
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
     register.add_argument(
         "--strip",

@@ -87,6 +87,12 @@ def storable(data: np.ndarray) -> np.ndarray:
     return data if other is None else data.astype(other)
 
 
+def is_constant(image: nib.spatialimages.SpatialImage) -> bool:
+    """Whether there is no more than one value in an image."""
+    values = np.asanyarray(image.dataobj)
+    return not values.size or bool(values.min() == values.max())
+
+
 def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path:
     """Write an image, all of it or nothing.
 

@@ -205,7 +205,7 @@ def _new(options: argparse.Namespace) -> Path:
 
 def _apply(options: argparse.Namespace) -> None:
     from pmrnet.errors import InputError
-    from pmrnet.image_files import write_image
+    from pmrnet.image_files import is_constant, write_image
     from pmrnet.transforms import apply_to_image, check_labels, looks_like_labels
 
     output = _new(options)
@@ -220,7 +220,14 @@ def _apply(options: argparse.Namespace) -> None:
         )
     transform = _chain(options, fixed=reference, moving=_given(options.moving))
     order = 0 if options.labels else 1
-    write_image(output, apply_to_image(transform, image, reference, order, options.fill))
+    moved = apply_to_image(transform, image, reference, order, options.fill)
+    write_image(output, moved)
+    if is_constant(moved) and not is_constant(image):
+        print(
+            f"warning: {output} has one value everywhere, since nothing of {options.image} lies "
+            f"where the transform puts {options.reference}; check that they belong together.",
+            file=sys.stderr,
+        )
     print(f"moved: {output}")
 
 

@@ -85,8 +85,11 @@ def test_a_sheared_grid(rng, tmp_path):
 def test_both_images_are_needed(rng, tmp_path):
     fixed, moving = spaces(rng)
     field = smooth_field(rng, FIXED, fixed.affine)
-    for given in ({}, {"fixed": fixed}, {"moving": moving}):
-        with pytest.raises(InputError, match="the fixed and the moving image"):
+    cases = [({}, "neither; give both"), ({"fixed": fixed}, "no moving image; give it")]
+    # Written on its own grid, a field tells of the fixed image no less than of the moving one.
+    for given, found in (*cases, ({"moving": moving}, "no fixed image; give it")):
+        message = f"the fixed and the moving image, .* found {found}"
+        with pytest.raises(InputError, match=message):
             write(field, tmp_path / "a.nii.gz", "fsl", **given)
     path = write(field, tmp_path / "a.nii.gz", "fsl", fixed=fixed, moving=moving)
     flirt = write(AffineTransform(np.eye(4)), tmp_path / "a.mat", "fsl", fixed=fixed, moving=moving)

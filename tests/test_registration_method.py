@@ -26,7 +26,9 @@ def test_alignments_cannot_be_refined(name):
 
 
 def test_of_a_wrong_name_all_that_would_do_are_told():
-    message = r"wrong: .*lpba40-pmrnet.*\), affine or identity for none, or the path .*neither"
+    message = (
+        r"wrong: .*lpba40-pmrnet.*\), affine or identity, which need none, or the path .* of these"
+    )
     with pytest.raises(InputError, match=message):
         load_method("wrong")
 

@@ -90,10 +90,10 @@ class NoWeightsError(InputError):
     """
 
     def __init__(self, name: str | Path, others: Sequence[str] = ()) -> None:
-        instead = f", {' or '.join(others)} for none" if others else ""
+        instead = f", {' or '.join(others)}, which need none" if others else ""
         super().__init__(
             f"{name}: expected the name of shipped weights ({', '.join(available())}){instead}, or "
-            "the path of a weights JSON file, found neither; correct the name."
+            "the path of a weights JSON file, found none of these; correct the name."
         )
 
 

@@ -39,6 +39,14 @@ def test_of_its_own_pairs_a_batch_believes_itself(tmp_path):
     assert statuses(path) == {"a": "pending", "b": "pending"}
 
 
+def test_a_table_that_excel_has_saved(tmp_path):
+    path = tmp_path / "results.csv"
+    BatchTable(path, ["a"]).write()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    BatchTable(path, ["b"]).write()
+    assert statuses(path) == {"a": "pending", "b": "pending"}
+
+
 def test_a_table_that_became_another_file_is_not_overwritten(tmp_path):
     path = tmp_path / "results.csv"
     table = BatchTable(path, ["a"])

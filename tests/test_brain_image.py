@@ -99,6 +99,15 @@ def test_what_needs_no_stripping_is_left_alone(head, stripped, path):
     np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
 
 
+def test_masks_by_probability_and_the_image_as_its_mask(head, path):
+    soft = np.where(BRAIN, 0.6, 0.4)
+    soft[0, 0] = 1e-4
+    found = read_brain(head, (soft, AFFINE), "moving image")
+    np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
+    with pytest.raises(InputError, match=r"head\.nii\.gz: expected a brain mask, found the values"):
+        read_brain(head, head, "moving image")
+
+
 def test_to_strip_without_a_tool(head, path):
     with pytest.raises(InputError, match=r"expected one of mri_synthstrip, .*on the PATH"):
         read_brain(head, None, "moving image", strip=True)
@@ -129,10 +138,10 @@ def test_command_records_the_tool_and_keeps_the_mask(head, stripped, tool, tmp_p
 def test_arrays_of_types_that_nifti_has_not(kind, stripped):
     image = nib.load(stripped)
     mask = np.asarray(image.dataobj) > 0
-    given = mask.astype(kind) if kind is bool else np.asarray(image.dataobj).astype(kind)
-    brain = read_brain(stripped, (given, AFFINE), "fixed image").brain
+    brain = read_brain(stripped, (mask.astype(kind), AFFINE), "fixed image").brain
     np.testing.assert_array_equal(brain.data != 0, mask)
     if kind is not bool:
+        given = np.asarray(image.dataobj).astype(kind)
         source = read_brain((given, AFFINE), None, "fixed image")
         np.testing.assert_allclose(source.brain.data, image.get_fdata(), rtol=1e-3)
         np.testing.assert_allclose(np.asarray(source.image.dataobj), given)

@@ -68,6 +68,13 @@ def test_names_that_are_taken(tmp_path):
             check_new_file(tmp_path, overwrite)
 
 
+def test_a_link_that_leads_nowhere_takes_a_name(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"link: expected a new file.*--overwrite"):
+        check_new_file(tmp_path / "link", overwrite=False)
+    check_new_file(tmp_path / "link", overwrite=True)
+
+
 def test_what_a_kill_left_goes_when_the_file_is_written_again_after_a_day(tmp_path):
     names = {
         ".part-12-0123abcd-a[1].txt": 25,

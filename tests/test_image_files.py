@@ -7,7 +7,8 @@ import pytest
 from pmrnet.data import formats
 from pmrnet.data.volume import load_image, load_labels
 from pmrnet.errors import InputError
-from pmrnet.image_files import open_image, write_image
+from pmrnet.image_files import is_constant, open_image, write_image
+from pmrnet.transforms import check_labels
 
 SHAPE = (7, 8, 9)
 AFFINE = nib.affines.from_matvec(
@@ -126,3 +127,23 @@ def test_either_array_of_an_npz(tmp_path, rng):
     for array, values in arrays.items():
         found = np.asarray(open_image(tmp_path / "both.npz", array).dataobj)
         np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mgz", "a.npz", "a.img"])
+def test_an_image_knows_its_file(tmp_path, rng, name):
+    data = rng.random(SHAPE, np.float32)
+    if name == "a.npz":
+        np.savez(tmp_path / name, vol=data)
+    elif name == "a.img":
+        nib.save(nib.Nifti1Pair(data, AFFINE), tmp_path / name)
+    else:
+        write_image(tmp_path / name, nib.Nifti1Image(data, AFFINE))
+    with pytest.raises(InputError, match=rf"{name}: expected labels"):
+        check_labels(open_image(tmp_path / name))
+
+
+def test_images_of_one_value():
+    image = np.zeros(SHAPE, np.float32)
+    assert is_constant(nib.Nifti1Image(image, AFFINE))
+    image[0, 1, 2] = 1
+    assert not is_constant(nib.Nifti1Image(image, AFFINE))

@@ -304,6 +304,16 @@ def test_labels_in_memory_are_read_as_those_of_a_file(files, tmp_path):
         read_labels(pair, "moving", brain)
 
 
+def test_an_image_is_no_label_map(files, tmp_path):
+    image = nib.load(files / "moving.nii.gz")
+    noise = np.random.default_rng(0).integers(1, 255, image.shape, np.uint8)
+    noise[np.asarray(image.dataobj) == 0] = 0
+    nib.save(nib.Nifti1Image(noise, image.affine), tmp_path / "t1.nii.gz")
+    message = r"t1\.nii\.gz: expected the label map of the moving image, found what looks like an"
+    with pytest.raises(InputError, match=message):
+        read_labels(tmp_path / "t1.nii.gz", "moving", image)
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint16, np.int32])
 def test_large_labels_keep_their_numbers(files, tmp_path, kind):
     image = nib.load(files / "moving_labels.nii.gz")

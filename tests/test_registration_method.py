@@ -25,6 +25,14 @@ def test_alignments_cannot_be_refined(name):
         load_method(name, Refinement())
 
 
+def test_of_a_wrong_name_all_that_would_do_are_told():
+    message = (
+        r"wrong: .*lpba40-pmrnet.*\), affine or identity, which need none, or the path .* of these"
+    )
+    with pytest.raises(InputError, match=message):
+        load_method("wrong")
+
+
 def test_networks_are_loaded():
     assert load_method("lpba40-pmrnet").factor == 2
 

@@ -107,7 +107,8 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        # Excel's "CSV UTF-8" begins with a byte order mark.
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             rows = list(reader) if tuple(reader.fieldnames or ()) == COLUMNS else [{None: ""}]
             if all(None not in row for row in rows):  # None: cells beyond the last column

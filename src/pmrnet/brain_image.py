@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from pmrnet.data.brain_contrast import check_contrast
+from pmrnet.data.brain_mask import cut_out
 from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
 from pmrnet.data.reading import without_trailing_axes
 from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
@@ -58,7 +59,8 @@ def read_brain(
     given
         Path, nibabel image, or pair (array, 4x4 voxel-to-RAS affine).
     mask
-        Brain mask on the same grid; without one the image must be skull-stripped.
+        Brain mask on the same grid, see `pmrnet.data.brain_mask.inside_mask`; without one the image
+        must be skull-stripped.
     role
         What the image is, for messages, such as ``fixed image``.
     strip
@@ -69,14 +71,14 @@ def read_brain(
     Raises
     ------
     InputError
-        If the image cannot be used, the mask leaves no brain of it, or there is no mask, it looks
-        like a whole head and is not to be stripped or cannot be.
+        If the image cannot be used, the mask is none or leaves no brain, or there is no mask, it
+        looks like a whole head and is not to be stripped or cannot be.
     """
     name, image, whole = _read(given, role)
     if mask is not None:
         mask_name, _, volume = _read(mask, f"mask of the {role}")
         check_same_grid(Path(mask_name), volume, Path(name), whole)
-        brain = replace(whole, data=np.where(volume.data > 0, whole.data, 0))
+        brain = cut_out(whole, volume, name, mask_name)
         check_contrast(brain, name, mask_name)
         return BrainImage(name, image, brain, mask_name)
     if strip and is_whole_head(whole):

@@ -34,7 +34,8 @@ def check_new_file(path: Path, overwrite: bool) -> None:
         raise InputError(
             f"{path}: expected the name of a file to write, found a folder; give another name."
         )
-    if path.exists() and not overwrite:
+    # A link that leads nowhere is a file too, such as one of git-annex whose content is elsewhere.
+    if os.path.lexists(path) and not overwrite:
         raise InputError(
             f"{path}: expected a new file, found one of that name; give another, or say "
             "--overwrite (in Python overwrite=True)."

@@ -51,9 +51,9 @@ def open_image(path: str | Path, array: str = "vol") -> nib.spatialimages.Spatia
             )
         check_affine(image.affine, str(path))
         check_nifti(path, image)
-        return _with_default_axes(path, _in_memory(image, data), data)
+        return _named(path, _with_default_axes(path, _in_memory(image, data), data))
     data, affine, _ = read_volume(path, array)
-    return nib.Nifti1Image(_for_nifti(data), affine)
+    return _named(path, nib.Nifti1Image(_for_nifti(data), affine))
 
 
 def _in_memory(
@@ -63,6 +63,12 @@ def _in_memory(
     if data.dtype != image.get_data_dtype() or not data.dtype.isnative:
         return image
     return type(image)(data, image.affine, image.header)
+
+
+def _named(path: Path, image: nib.spatialimages.SpatialImage) -> nib.spatialimages.SpatialImage:
+    """The image, knowing its file, for messages; one that nibabel could not have read, too."""
+    image.file_map[image.files_types[0][0]].filename = str(path)
+    return image
 
 
 def _with_default_axes(
@@ -85,6 +91,12 @@ def storable(data: np.ndarray) -> np.ndarray:
     """Values in a type that NIfTI has, where theirs is none."""
     other = {"bool": np.uint8, "float16": np.float32}.get(data.dtype.name)
     return data if other is None else data.astype(other)
+
+
+def is_constant(image: nib.spatialimages.SpatialImage) -> bool:
+    """Whether there is no more than one value in an image."""
+    values = np.asanyarray(image.dataobj)
+    return not values.size or bool(values.min() == values.max())
 
 
 def write_image(path: str | Path, image: nib.spatialimages.SpatialImage) -> Path:

@@ -177,7 +177,8 @@ def register(
         Path of a NIfTI, MGZ, Analyze or npz file, a nibabel image, or a pair (array, affine) with
         the 4x4 voxel-to-RAS matrix in mm. Skull-stripped, unless there is a mask.
     moving_mask, fixed_mask
-        Brain masks on the grids of their images.
+        Brain masks on the grids of their images. Whole numbers above 0 are brain, and of fractions
+        between 0 and 1, probabilities, those from 0.5.
     weights
         Name of shipped weights, or path of a weights JSON. Without a network: ``affine``, the
         affine alignment alone, or ``identity``, the places that the headers say.

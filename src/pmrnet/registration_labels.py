@@ -15,7 +15,7 @@ from pmrnet.image_files import open_image
 from pmrnet.label_warp import compact_labels
 from pmrnet.metrics import dice_per_label
 from pmrnet.transforms import apply_to_image
-from pmrnet.transforms.labels import image_name, image_values
+from pmrnet.transforms.labels import image_name, image_values, looks_like_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +43,17 @@ def read_labels(given: Labels | None, role: str, grid: Grid) -> nib.Nifti1Image 
     Raises
     ------
     InputError
-        If it is no label map, or on another grid.
+        If it is no label map but an image, say, or on another grid.
     """
     if given is None:
         return None
-    name, volume, stored = _read(given, role)
+    name, volume, image = _read(given, role)
+    stored = image.get_data_dtype()
+    if not looks_like_labels(image):
+        raise InputError(
+            f"{name}: expected the label map of the {role} image, found what looks like an image, "
+            "whose neighbouring voxels differ; give the labels, or leave them out."
+        )
     shape = tuple(grid.shape[:3])
     if volume.shape != shape or not np.allclose(volume.affine, grid.affine, atol=1e-3):
         raise InputError(
@@ -64,10 +70,10 @@ def read_labels(given: Labels | None, role: str, grid: Grid) -> nib.Nifti1Image 
     return nib.Nifti1Image(data, grid.affine)
 
 
-def _read(given: Labels, role: str) -> tuple[str, Volume, np.dtype]:
-    """Name for messages, labels, and the type that they are stored in."""
+def _read(given: Labels, role: str) -> tuple[str, Volume, nib.spatialimages.SpatialImage]:
+    """Name for messages, labels, and the image that they are stored in."""
     if not isinstance(given, nib.spatialimages.SpatialImage):
-        return str(given), load_labels(given), open_image(given).get_data_dtype()
+        return str(given), load_labels(given), open_image(given, "seg")
     name = image_name(given, f"labels of the {role} image")
     data = without_trailing_axes(image_values(given))
     if data.ndim != 3 or data.dtype.kind not in "biuf" or not data.size:
@@ -75,7 +81,7 @@ def _read(given: Labels, role: str) -> tuple[str, Volume, np.dtype]:
             f"{name}: expected a 3-D label map, found the shape {data.shape}, type {data.dtype}; "
             "extract a single volume."
         )
-    return name, label_volume(data, given.affine, name), given.get_data_dtype()
+    return name, label_volume(data, given.affine, name), given
 
 
 def move_labels(

@@ -84,5 +84,9 @@ def load_method(
         return AlignmentOnly(str(weights))
     import_keras()
     from pmrnet import network_field
+    from pmrnet.weights.store import NoWeightsError
 
-    return network_field.load_field_model(weights, compiled)
+    try:
+        return network_field.load_field_model(weights, compiled)
+    except NoWeightsError as error:
+        raise NoWeightsError(weights, (AFFINE, IDENTITY)) from error

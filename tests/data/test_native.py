@@ -26,7 +26,6 @@ def test_mask_cuts_the_brain_out(tmp_path, files, kind):
     head = small_brain() + rng.uniform(1, 2, NATIVE_SHAPE).astype(np.float32)
     image = save_image(tmp_path / "head.nii", head, NATIVE)
     inside = small_brain() > 0
-    # A soft mask counts wherever it is above 0, a negative distance does not.
     values = np.where(inside, 0.01 if kind is np.float32 else 3, -2 if kind is np.float32 else 0)
     mask = save_image(tmp_path / "mask.nii", values.astype(kind), NATIVE)
     with pytest.raises(InputError, match=r"head\.nii: expected a skull-stripped brain.*`mask:`"):

@@ -88,6 +88,11 @@ def test_labels_are_read_where_the_image_cannot_be(files, tmp_path):
     assert set(report.inputs) == {"image", "labels"}
 
 
+def test_a_mask_that_is_the_image_is_a_problem(files):
+    (problem,) = read_files(files._replace(mask=files.image), LABELS, {}).problems
+    assert "expected a brain mask, found the values of the image" in problem
+
+
 def test_a_mask_makes_a_head_a_brain(files, tmp_path):
     head = save_image(tmp_path / "head.nii", np.maximum(brain(1), 5), AFFINE)
     mask = save_image(tmp_path / "mask.nii", (brain(1) > 0).astype(np.uint8), AFFINE)

@@ -6,7 +6,7 @@ from spaces import AXIS_ORDERS, FIXED, MOVING, matrix_near_identity, oblique, sm
 
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
-from pmrnet.transforms import AffineTransform, DenseTransform, read, to_dense, write
+from pmrnet.transforms import AffineTransform, Chain, DenseTransform, read, to_dense, write
 
 ORDERS = [(0, 0), (0, 7), (18, 29), (46, 1), (33, 12)]  # with and without mirroring
 
@@ -85,8 +85,11 @@ def test_a_sheared_grid(rng, tmp_path):
 def test_both_images_are_needed(rng, tmp_path):
     fixed, moving = spaces(rng)
     field = smooth_field(rng, FIXED, fixed.affine)
-    for given in ({}, {"fixed": fixed}, {"moving": moving}):
-        with pytest.raises(InputError, match="the fixed and the moving image"):
+    cases = [({}, "neither; give both"), ({"fixed": fixed}, "no moving image; give it")]
+    # Written on its own grid, a field tells of the fixed image no less than of the moving one.
+    for given, found in (*cases, ({"moving": moving}, "no fixed image; give it")):
+        message = f"the fixed and the moving image, .* found {found}"
+        with pytest.raises(InputError, match=message):
             write(field, tmp_path / "a.nii.gz", "fsl", **given)
     path = write(field, tmp_path / "a.nii.gz", "fsl", fixed=fixed, moving=moving)
     flirt = write(AffineTransform(np.eye(4)), tmp_path / "a.mat", "fsl", fixed=fixed, moving=moving)
@@ -120,6 +123,41 @@ def test_other_warps_are_refused(rng, tmp_path):
     nib.save(nib.Nifti1Image(values[..., 0], fixed.affine), tmp_path / "image.nii.gz")
     with pytest.raises(InputError, match=r"shape \(X, Y, Z, 3\) if .*, found \(17, 20, 15\)"):
         read(tmp_path / "image.nii.gz", fixed=fixed, moving=moving)
+
+
+@pytest.mark.parametrize("orders", ORDERS)
+@pytest.mark.parametrize("degrees", [0, 30, 60, 90, 120, 150, 180])
+def test_either_kind_of_a_warp_is_known_at_any_rotation(rng, tmp_path, orders, degrees):
+    fixed, moving = spaces(rng, orders)
+    axis = rng.normal(size=3)
+    turn = nib.quaternions.angle_axis2mat(np.radians(degrees), axis)
+    affine = AffineTransform(nib.affines.from_matvec(turn) @ matrix_near_identity(rng, 0.1))
+    field = smooth_field(rng, FIXED, fixed.affine, peak_mm=4)
+    transform = to_dense(Chain([field, affine]), FIXED, fixed.affine)
+    path = write(transform, tmp_path / "a.nii.gz", "fsl", fixed=fixed, moving=moving)
+    relative = np.asarray(nib.load(path).dataobj)
+    index = np.moveaxis(np.indices(FIXED), 0, -1).astype(float)
+    if np.linalg.det(fixed.affine) > 0:
+        index[..., 0] = FIXED[0] - 1 - index[..., 0]
+    absolute = relative + index * nib.affines.voxel_sizes(fixed.affine)
+    for name, values in (("rel", relative), ("abs", absolute)):
+        # Without what our own header says.
+        nib.save(nib.Nifti1Image(values.astype("f4"), fixed.affine), tmp_path / f"{name}.nii.gz")
+    for name in ("a", "rel"):
+        back = read(tmp_path / f"{name}.nii.gz", fixed=fixed, moving=moving)
+        np.testing.assert_allclose(back.displacement, transform.displacement, atol=1e-4)
+    with pytest.raises(InputError, match="found an absolute one"):
+        read(tmp_path / "abs.nii.gz", fixed=fixed, moving=moving)
+
+
+def test_our_own_warps_say_that_they_are_relative(rng, tmp_path):
+    """Between a phantom and one of more than twice its size the values alone say otherwise."""
+    fixed, moving = spaces(rng, (0, 0))
+    large = AffineTransform(np.diag([2.5, 2.5, 2.5, 1]))
+    path = write(large, tmp_path / "a.nii.gz", "fsl", fixed=fixed, moving=moving)
+    back = read(path, fixed=fixed, moving=moving)
+    expected = to_dense(large, FIXED, fixed.affine)
+    np.testing.assert_allclose(back.displacement, expected.displacement, atol=1e-4)
 
 
 def test_singular_flirt_matrix(rng, tmp_path):

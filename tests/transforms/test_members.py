@@ -197,5 +197,7 @@ def test_fsl_in_a_chain_is_explained(rng, tmp_path):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        load_chain([f"{tmp_path}/no.mat"])
+    for name in ("no.mat", "no/", "inverse:no", "no.xyz"):
+        text = name.replace("no", f"{tmp_path}/no")
+        with pytest.raises(InputError, match=r"/no.*: expected the file .*found no such file or"):
+            load_chain([text])

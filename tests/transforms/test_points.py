@@ -305,8 +305,9 @@ def test_files_are_not_mixed_up(tmp_path, transform, points):
         move_points_file(transform, tmp_path / "a.ply", tmp_path / "b.ply")
     with pytest.raises(InputError, match=r"b\.gii: expected a name ending in \.csv"):
         move_points_file(transform, source, tmp_path / "b.gii")
-    with pytest.raises(InputError, match="expected a new file"):
-        move_points_file(transform, source, source, overwrite=True)
+    for overwrite in (True, False):
+        with pytest.raises(InputError, match=r"a\.csv: .*input and output are the same one"):
+            move_points_file(transform, source, source, overwrite=overwrite)
     (tmp_path / "b.csv").write_text("precious")
     with pytest.raises(InputError, match="expected a new file"):
         move_points_file(transform, source, tmp_path / "b.csv")

@@ -98,3 +98,24 @@ def test_labels_of_an_npz_are_moved_and_not_its_image(rng, tmp_path):
         out = tmp_path / f"{key}.nii.gz"
         assert main(["apply", *map(str, [tmp_path / "brain.npz", *options, *end, out])]) == 0
         np.testing.assert_allclose(np.asarray(nib.load(out).dataobj), arrays[key], atol=1e-4)
+
+
+@pytest.mark.parametrize("fill", ["0", "-7"])
+def test_an_image_that_lands_elsewhere_is_told_of(rng, tmp_path, capsys, fill):
+    image = nib.Nifti1Image(rng.random(BOX.shape, np.float32), np.eye(4))
+    nib.save(image, tmp_path / "a.nii.gz")
+    nib.save(nib.Nifti1Image(np.full(BOX.shape, 3.5, np.float32), np.eye(4)), tmp_path / "b.nii.gz")
+    nib.save(BOX, tmp_path / "box.nii.gz")
+    for shift in (0, 500):
+        matrix = nib.affines.from_matvec(np.eye(3), (shift, 0, 0))
+        write(AffineTransform(matrix), tmp_path / f"{shift}.mat")
+    end = ["--reference", tmp_path / "box.nii.gz", "--overwrite", "--fill", fill]
+    end += ["-o", tmp_path / "out.nii.gz", "--transform"]
+    told = {}
+    for name, shift in (("a", 0), ("a", 500), ("b", 500)):
+        command = ["apply", tmp_path / f"{name}.nii.gz", *end, tmp_path / f"{shift}.mat"]
+        assert main([str(word) for word in command]) == 0
+        told[name, shift] = capsys.readouterr().err
+    assert "warning: " in told["a", 500]
+    assert "out.nii.gz has one value everywhere, since nothing of" in told["a", 500]
+    assert told["a", 0] == told["b", 500] == ""

@@ -106,7 +106,7 @@ def test_a_description_with_a_wrong_value_is_one_sentence(saved, changes):
 
 @pytest.mark.parametrize("name", ["no-such-weights", "missing.json"])
 def test_unknown_name(name):
-    with pytest.raises(InputError, match="found neither"):
+    with pytest.raises(InputError, match="found none of these"):
         load_network(name)
 
 

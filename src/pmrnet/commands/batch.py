@@ -13,7 +13,7 @@ register many pairs; run again, it goes on where it was stopped
 PAIRS is a CSV file with the columns moving and fixed and, if wanted, moving_labels, fixed_labels,
 moving_mask, fixed_mask and name; files are relative to its folder. Every pair has a folder of its
 results in OUT, and OUT/results.csv says what became of it. A pair that fails is named and left out;
-the exit status is then 1.
+the exit status is then 1. Of a mask, whole numbers above 0 are brain, or probabilities from 0.5.
 """
 _CLUSTERS = """\
 Several processes need `pip install 'pmrnet[batch]'` (Dask). On one machine: --workers 4. On a

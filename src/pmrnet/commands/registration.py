@@ -33,6 +33,9 @@ WEIGHTS = (
     "shipped name or JSON file; or `affine`, the affine alignment alone, or `identity`, the places "
     "that the headers say"
 )
+MASK = (
+    "brain mask, if not stripped: whole numbers above 0 are brain, or probabilities from 0.5 to 1"
+)
 TEMPERATURE = (
     "of the uncertainty: `fitted` (the default where the weights have one) or a number; 1: what "
     "the network says"
@@ -46,7 +49,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     register.add_argument("fixed", type=Path)
     register.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
     for role in ("moving", "fixed"):
-        register.add_argument(f"--{role}-mask", type=Path, help="brain mask, if not stripped")
+        register.add_argument(f"--{role}-mask", type=Path, help=MASK)
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
     register.add_argument(
         "--strip",
@@ -203,7 +206,7 @@ def _new(options: argparse.Namespace) -> Path:
 
 def _apply(options: argparse.Namespace) -> None:
     from pmrnet.errors import InputError
-    from pmrnet.image_files import write_image
+    from pmrnet.image_files import is_constant, write_image
     from pmrnet.transforms import apply_to_image, check_labels, looks_like_labels
 
     output = _new(options)
@@ -218,7 +221,14 @@ def _apply(options: argparse.Namespace) -> None:
         )
     transform = _chain(options, fixed=reference, moving=_given(options.moving))
     order = 0 if options.labels else 1
-    write_image(output, apply_to_image(transform, image, reference, order, options.fill))
+    moved = apply_to_image(transform, image, reference, order, options.fill)
+    write_image(output, moved)
+    if is_constant(moved) and not is_constant(image):
+        print(
+            f"warning: {output} has one value everywhere, since nothing of {options.image} lies "
+            f"where the transform puts {options.reference}; check that they belong together.",
+            file=sys.stderr,
+        )
     print(f"moved: {output}")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pmrnet.data.brain_contrast import check_contrast
+from pmrnet.data.brain_mask import cut_out
 from pmrnet.data.placement import axis_codes, check_affine, check_same_grid
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.volume import Volume, load_image, load_labels
@@ -40,8 +40,8 @@ def load_native(
     Raises
     ------
     InputError
-        If a file cannot be used, labels or mask are not on the image's grid, or the image is not
-        that of a brain alone and there is no mask.
+        If a file cannot be used, labels or mask are not on the image's grid, the mask is none, or
+        there is none and the image is not that of a brain alone.
     """
     image = load_image(files.image)
     if files.mask is None:
@@ -49,7 +49,7 @@ def load_native(
     else:
         mask = load_image(files.mask)
         check_same_grid(files.mask, mask, files.image, image)
-        image = replace(image, data=np.where(mask.data > 0, image.data, 0))
+        image = cut_out(image, mask, files.image, files.mask)
     check_contrast(image, files.image, files.mask)
     notices = []
     if files.labels is not None:

@@ -16,7 +16,8 @@ class SubjectFiles(NamedTuple):
     labels : pathlib.Path or None
         Label map, if there is one.
     mask : pathlib.Path or None
-        Volume above zero inside the brain, where the image is not skull-stripped itself.
+        Brain mask, where the image is not skull-stripped itself: whole numbers above 0 or
+        probabilities from 0.5 inside the brain.
     """
 
     image: Path

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pmrnet.data.brain_mask import cut_out
 from pmrnet.data.label_ids import label_ids
 from pmrnet.data.label_merge import merge_labels
 from pmrnet.data.placement import check_same_grid
@@ -78,6 +79,9 @@ def read_files(files: SubjectFiles, scored: Collection[int], merge: Mapping[int,
                     refuse_whole_head(path, volume)
             elif "image" in volumes:
                 check_same_grid(path, volume, files.image, volumes["image"])
+                if role == "mask":
+                    brain = cut_out(volumes["image"], volume, files.image, path)
+                    volumes["image"] = brain
             volumes[role] = volume
         except InputError as error:
             report.problems.append(str(error))
@@ -85,10 +89,7 @@ def read_files(files: SubjectFiles, scored: Collection[int], merge: Mapping[int,
         labels = merge_labels(volumes["labels"].data, merge)
         report.ids = label_ids(labels)
         if "image" in volumes:
-            brain = volumes["image"].data != 0
-            if "mask" in volumes:
-                brain &= volumes["mask"].data > 0
-            report.outside = _outside(labels, brain, scored)
+            report.outside = _outside(labels, volumes["image"].data != 0, scored)
     return report
 
 

@@ -17,6 +17,7 @@ from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.reading import explained_reading
 
 _DISPLACEMENT_VECTOR, _VECTOR = 1006, 1007
+_RELATIVE = b"pmrnet: relative warp of FSL"
 
 
 def is_itk_image(path: Path) -> bool:
@@ -130,8 +131,11 @@ def check_fsl_image(path: Path) -> None:
             )
 
 
-def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Values (X, Y, Z, 3) and affine of a warp of FSL, in FSL's own coordinates.
+def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
+    """Read a warp of FSL: its values (X, Y, Z, 3), in FSL's own coordinates, and its affine.
+
+    The third of the result is whether its header says that it is relative, which only those of
+    `fsl_image` do.
 
     Raises
     ------
@@ -142,12 +146,15 @@ def read_fsl_image(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]
     with explained_reading(path, "a warp of FSL"):
         image = nib.load(path)
         check_nifti(path, image)
-        return np.asarray(image.dataobj, dtype=np.float32), image.affine
+        said = bytes(image.header["descrip"]).rstrip(b"\0") == _RELATIVE
+        return np.asarray(image.dataobj, dtype=np.float32), image.affine, said
 
 
 def fsl_image(values: NDArray[np.float32], affine: NDArray[np.float64]) -> nib.Nifti1Image:
     """Relative warp of FSL from values in FSL's coordinates, shape (X, Y, Z, 3)."""
     image = nib.Nifti1Image(values, affine)
-    image.header["intent_code"] = 2006  # FSL's "FNIRT displacement field"
+    # FSL's "FNIRT displacement field", which may be relative or absolute.
+    image.header["intent_code"] = 2006
+    image.header["descrip"] = _RELATIVE
     image.header.set_xyzt_units("mm")
     return image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pmrnet.data.compressed import save_nifti
@@ -41,13 +42,22 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 class NoImagesError(InputError):
-    """A file of FSL's was to be read without the images that it refers to."""
+    """A file of FSL's was to be read or written without the images that it refers to.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        The file.
+    missing
+        ``fixed``, ``moving`` or both.
+    """
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:
         self.path = path
+        found = f"no {missing[0]} image; give it" if len(missing) == 1 else "neither; give both"
         super().__init__(
             f"{path}: expected the fixed and the moving image, since FSL's transforms are relative "
-            "to their headers, found none; give both."
+            f"to their headers, found {found}."
         )
 
 
@@ -224,6 +234,7 @@ def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTrans
 
 
 def _both(path: Path, fixed: Grid | None, moving: Grid | None) -> tuple[Grid, Grid]:
-    if fixed is None or moving is None:
-        raise NoImagesError(path)
+    given = {"fixed": fixed, "moving": moving}
+    if missing := [role for role, image in given.items() if image is None]:
+        raise NoImagesError(path, missing)
     return fixed, moving

@@ -29,6 +29,9 @@ from pmrnet.transforms.field_image import read_fsl_image
 from pmrnet.transforms.reading import explained_reading
 from pmrnet.transforms.transform import Grid, check_grid
 
+# Voxels along each axis that the linear part of a warp is found from.
+_SAMPLES = 30
+
 
 def fsl_frame(grid: Grid, what: str) -> NDArray[np.float64]:
     """4x4 matrix from RAS mm to the FSL coordinates of an image.
@@ -74,7 +77,7 @@ def read_fsl_warp(path: Path, fixed: Grid, moving: Grid) -> DenseTransform:
         If the file is missing, damaged, of another form, on another grid than the fixed image, or
         an absolute warp.
     """
-    values, affine = read_fsl_image(path)
+    values, affine, known = read_fsl_image(path)
     shape, fixed_affine = check_grid(fixed.shape, fixed.affine, "fixed")
     if values.shape[:3] != shape or not np.allclose(affine, fixed_affine, atol=1e-3):
         raise InputError(
@@ -83,12 +86,10 @@ def read_fsl_warp(path: Path, fixed: Grid, moving: Grid) -> DenseTransform:
         )
     from_moving = np.linalg.inv(fsl_frame(moving, "moving"))
     centres = voxel_centres(shape, affine, slice(0, shape[2]))
-    relative = apply_affine(fsl_frame(fixed, "fixed"), centres) + values
+    here = apply_affine(fsl_frame(fixed, "fixed"), centres)
     with explained_reading(path, "a warp of FSL"):
-        field = DenseTransform(apply_affine(from_moving, relative) - centres, affine)
-    # The wrong one of the two readings adds the coordinates or takes them away once more.
-    absolute = apply_affine(from_moving, values) - centres
-    if _spread(absolute) < _spread(field.displacement):
+        field = DenseTransform(apply_affine(from_moving, here + values) - centres, affine)
+    if not known and _is_absolute(values, here):
         raise InputError(
             f"{path}: expected a relative warp of FSL, found an absolute one; convert it by "
             "`convertwarp --abs --relout`."
@@ -96,9 +97,30 @@ def read_fsl_warp(path: Path, fixed: Grid, moving: Grid) -> DenseTransform:
     return field
 
 
-def _spread(displacement: NDArray) -> float:
-    """How much displacements (X, Y, Z, 3) differ from voxel to voxel."""
-    return float(displacement.std(axis=(0, 1, 2), dtype=np.float64).sum())
+def _is_absolute(values: NDArray, here: NDArray) -> bool:
+    """Whether a warp holds coordinates of the moving image, not their differences to the fixed one.
+
+    Between brains, coordinates go to coordinates by a rotation, about one of any size where the
+    headers differ, and scales near 1. Either reading has a linear part, and the right one is the
+    closer to a rotation: the wrong one adds or takes away the identity, which leaves none. How much
+    the two vary, by which FSL decides, tells them apart for small rotations only.
+
+    Parameters
+    ----------
+    values, here
+        The warp and the FSL coordinates of its voxels in the fixed image, (X, Y, Z, 3).
+    """
+    some = tuple(slice(None, None, max(1, n // _SAMPLES)) for n in here.shape[:3])
+    points, found = (part[some].reshape(-1, 3).astype(np.float64) for part in (here, values))
+    points -= points.mean(axis=0)
+    linear = np.linalg.lstsq(points, found - found.mean(axis=0), rcond=None)[0]
+    return _from_rotation(linear) < _from_rotation(linear + np.eye(3))
+
+
+def _from_rotation(matrix: NDArray) -> float:
+    """How far a 3x3 matrix stretches, as the squared logarithms of its three factors."""
+    factors = np.linalg.svd(matrix, compute_uv=False)
+    return float(np.square(np.log(np.maximum(factors, 1e-6))).sum())
 
 
 def is_flirt_matrix(path: Path) -> bool:

@@ -105,6 +105,11 @@ def load_member(
         If a file is missing or unusable, or the transform has no inverse.
     """
     path = member.path
+    if not path.exists():
+        raise InputError(
+            f"{path}: expected the file of a transform or the folder of a registration, found no "
+            "such file or folder; check the path."
+        )
     if path.is_dir():
         # The inverse of the folder is a transform itself, from its moving to its fixed space.
         file = transform_file(path, INVERSE if member.inverse else FORWARD)

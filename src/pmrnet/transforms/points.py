@@ -98,7 +98,12 @@ def move_points_file(
             f"{target}: expected a name ending in {source.suffix}, the form of {source}, found "
             f"{target.suffix or 'no ending'}; rename the output."
         )
-    check_new_file(target, overwrite and not (target.exists() and target.samefile(source)))
+    if source.exists() and target.exists() and target.samefile(source):
+        raise InputError(
+            f"{target}: expected a new file, found that input and output are the same one; give "
+            "another name for the output."
+        )
+    check_new_file(target, overwrite)
     content = kind.read(source, lps)
     # The two spaces differ by signs, which are their own inverse.
     signs = np.diag(LPS)[:3] if content.lps else np.ones(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,25 @@ def save_weights(
     return target
 
 
+class NoWeightsError(InputError):
+    """There are no weights of a name.
+
+    Parameters
+    ----------
+    name
+        The name.
+    others
+        Names that would have done and are not weights.
+    """
+
+    def __init__(self, name: str | Path, others: Sequence[str] = ()) -> None:
+        instead = f", {' or '.join(others)}, which need none" if others else ""
+        super().__init__(
+            f"{name}: expected the name of shipped weights ({', '.join(available())}){instead}, or "
+            "the path of a weights JSON file, found none of these; correct the name."
+        )
+
+
 def load_network(name_or_path: str | Path) -> tuple[RegistrationNetwork, dict[str, Any]]:
     """Load a network with its weights.
 
@@ -135,10 +155,7 @@ def weights_json(name_or_path: str | Path) -> Path:
     shipped = _SHIPPED / f"{name_or_path}.json"
     path = shipped if shipped.is_file() else Path(name_or_path)
     if path.suffix != ".json" or not path.is_file():
-        raise InputError(
-            f"{name_or_path}: expected the name of shipped weights ({', '.join(available())}) or "
-            "the path of a weights JSON file, found neither."
-        )
+        raise NoWeightsError(name_or_path)
     return path
 
 

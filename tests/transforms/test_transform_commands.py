@@ -65,6 +65,13 @@ def test_the_output_is_looked_at_before_the_work(
         assert sentence in capsys.readouterr().err
 
 
+def test_a_tolerance_that_cannot_be_meant_is_refused_first(tmp_path, image, capsys):
+    command = ["inverse", "--transform", str(tmp_path / "no.nii.gz"), "--reference", str(image)]
+    for text in ("nan", "0"):
+        assert main([*command, "-o", str(tmp_path / "b.nii.gz"), "--tolerance", text]) == 2
+        assert f"finite number of mm above 0, found {text}; " in capsys.readouterr().err
+
+
 def test_points_say_which_way_they_went(rng, tmp_path, capsys):
     folder = tmp_path / "out"
     for name in ("forward", "inverse"):

@@ -83,7 +83,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         command.add_argument("--format", default="itk", choices=("itk", "fsl", "x5", "voxel"))
         command.add_argument("--moving", type=Path, help="moving image; FSL's format needs it")
     inverse.add_argument(
-        "--tolerance", type=float, default=0.01, help="mm that it may be off (0.01)"
+        "--tolerance", type=float, default=0.01, help="mm that it may be off, at most (0.01)"
     )
     for command in (apply, points, jacobian):
         command.add_argument(
@@ -275,6 +275,7 @@ def _inverse(options: argparse.Namespace) -> None:
     from pmrnet.transforms import (
         AffineTransform,
         check_target,
+        check_tolerance,
         extended,
         invert,
         load_written_inverse,
@@ -283,6 +284,7 @@ def _inverse(options: argparse.Namespace) -> None:
         write,
     )
 
+    check_tolerance(options.tolerance)
     reference = _load(options.reference)
     moving = _given(options.moving)
     grid = reference.shape[:3], reference.affine

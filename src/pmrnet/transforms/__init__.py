@@ -28,6 +28,7 @@ from pmrnet.transforms.jacobian import jacobian_determinant
 from pmrnet.transforms.labels import check_labels, looks_like_labels
 from pmrnet.transforms.members import (
     Member,
+    known_grids,
     load_chain,
     load_member,
     load_written_inverse,
@@ -54,6 +55,7 @@ __all__ = [
     "invert",
     "jacobian_determinant",
     "joined",
+    "known_grids",
     "load_chain",
     "load_member",
     "load_written_inverse",

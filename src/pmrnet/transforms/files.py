@@ -43,11 +43,16 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class NoImagesError(InputError):
     """A file of FSL's was to be read without the images that it refers to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fixed: Grid | None = None, moving: Grid | None = None) -> None:
         self.path = path
+        missing = {"fixed": "-ref", "moving": "-in"}
+        for role, image in (("fixed", fixed), ("moving", moving)):
+            if image is not None:
+                del missing[role]
+        given = " and ".join(f"--{role} (FLIRT's {option})" for role, option in missing.items())
         super().__init__(
             f"{path}: expected the fixed and the moving image, since FSL's transforms are relative "
-            "to their headers, found none; give both."
+            f"to their headers, found no {' and no '.join(missing)} image; give {given}."
         )
 
 
@@ -225,5 +230,5 @@ def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTrans
 
 def _both(path: Path, fixed: Grid | None, moving: Grid | None) -> tuple[Grid, Grid]:
     if fixed is None or moving is None:
-        raise NoImagesError(path)
+        raise NoImagesError(path, fixed, moving)
     return fixed, moving

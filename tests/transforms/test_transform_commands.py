@@ -90,7 +90,14 @@ def test_points_say_which_way_they_went(rng, tmp_path, capsys):
     ):
         command = ["points", str(points), "-o", str(tmp_path / f"{number}.csv")]
         assert main([*command, "--transform", *transforms]) == 0
-        assert said in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert said in told
+        assert "outside" not in told
+    points.write_text("x,y,z\n1,2,3\n1000,2000,3000\n-5,1,1\n")
+    command = ["points", str(points), "--transform", str(folder), "-o", str(tmp_path / "o.csv")]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert f"{tmp_path / 'o.csv'}; 2 of them outside of the transform's grid" in told
 
 
 BOX = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4))

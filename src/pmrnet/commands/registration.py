@@ -240,9 +240,15 @@ def _points(options: argparse.Namespace) -> None:
         transform, options.points, output, lps=options.lps, overwrite=options.overwrite
     )
     assumed = f" ({moved.assumed})" if moved.assumed else ""
+    outside = (
+        f"; {moved.outside} of them outside of the transform's grid, as voxel indices, LPS or the "
+        "wrong way may be"
+        if moved.outside
+        else ""
+    )
     print(
         f"moved {moved.count} points{_way(options.transform)} by up to {moved.largest_mm:.1f} mm: "
-        f"{output}{assumed}"
+        f"{output}{assumed}{outside}"
     )
 
 

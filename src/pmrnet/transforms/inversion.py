@@ -44,7 +44,7 @@ def invert(
         Grid in the MOVING space on which the inverse is wanted: voxels along each axis and 4x4
         matrix to RAS mm.
     iterations
-        Upper limit of steps.
+        Upper limit of steps of one search; what it leaves is searched again from other points.
     tolerance_mm
         How far T(S(y)) may be from y at a voxel centre, a number above 0. It is what is accepted:
         the search itself ends at 0.01 mm, or at the tolerance where that is less.

@@ -85,7 +85,7 @@ def test_a_sheared_grid(rng, tmp_path):
 def test_both_images_are_needed(rng, tmp_path):
     fixed, moving = spaces(rng)
     field = smooth_field(rng, FIXED, fixed.affine)
-    cases = [({}, "neither; give both"), ({"fixed": fixed}, "no moving image; give it")]
+    cases = [({}, "no fixed and no moving image"), ({"fixed": fixed}, "no moving image; give")]
     # Written on its own grid, a field tells of the fixed image no less than of the moving one.
     for given, found in (*cases, ({"moving": moving}, "no fixed image; give it")):
         message = f"the fixed and the moving image, .* found {found}"

@@ -61,7 +61,9 @@ def test_folder_of_a_registration_in_fsls_format_knows_its_images(rng, tmp_path)
     for name, images in (("forward", (fixed, moving)), ("inverse", (moving, fixed))):
         spaces = dict(zip(("fixed", "moving"), images, strict=True))
         write(fields[name], tmp_path / f"{name}.nii.gz", "fsl", **spaces)
-    with pytest.raises(InputError, match="give both"):
+    with pytest.raises(
+        InputError, match=r"no fixed and no moving image; give --fixed .* and --moving"
+    ):
         load_chain([str(tmp_path)])
     images = {
         role: {"shape": list(image.shape), "affine": image.affine.tolist()}
@@ -170,21 +172,22 @@ def test_a_field_that_folds_has_no_inverse(rng, tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".mat", ".nii.gz"])
-def test_inverse_of_a_bare_file_of_fsl_goes_between_the_images_the_other_way(rng, tmp_path, ending):
+def test_the_images_are_those_of_a_bare_file_of_fsl_for_its_inverse_too(rng, tmp_path, ending):
     fixed, moving = (
         Volume(np.zeros(shape), oblique(rng, zooms, shape, centre=20))
         for shape, zooms in ((FIXED, (1.5, 0.8, 2.0)), (MOVING, (1.0, 1.2, 0.9)))
     )
+    images = {"fixed": fixed, "moving": moving}
     affine = AffineTransform(matrix_near_identity(rng, 0.1, 1))
-    path = write(affine, tmp_path / f"a{ending}", "fsl", fixed=moving, moving=fixed)
-    # The file takes the moving image's space to the fixed one's; its inverse is the chain.
-    found = load_chain([f"inverse:{path}"], fixed=fixed, moving=moving)
+    path = write(affine, tmp_path / f"a{ending}", "fsl", **images)
     at = nib.affines.apply_affine(fixed.affine, rng.uniform(2, 12, (50, 3)))
-    np.testing.assert_allclose(
-        found.map_points(at),
-        affine.inverse().map_points(at),
-        atol=0.02 if "nii" in ending else 1e-6,
-    )
+    there = affine.map_points(at)
+    near = 0.02 if "nii" in ending else 1e-6
+    np.testing.assert_allclose(load_chain([f"{path}"], **images).map_points(at), there, atol=near)
+    back = load_chain([f"inverse:{path}"], **images)
+    np.testing.assert_allclose(back.map_points(there), at, atol=near)
+    with pytest.raises(InputError, match=r"found no moving image; give --moving \(FLIRT's -in\)"):
+        load_chain([f"inverse:{path}"], fixed=fixed)
 
 
 def test_fsl_in_a_chain_is_explained(rng, tmp_path):

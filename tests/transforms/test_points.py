@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from spaces import FIXED, matrix_near_identity, oblique, smooth_field
 
 from pmrnet.errors import InputError
-from pmrnet.transforms import AffineTransform, DenseTransform, MovedPoints, move_points_file
+from pmrnet.transforms import AffineTransform, Chain, DenseTransform, MovedPoints, move_points_file
 
 FLIP = np.array([-1.0, -1, 1])
 
@@ -53,6 +53,32 @@ def test_table(tmp_path, transform, points, delimiter):
     largest = np.linalg.norm(expected - points, axis=1).max()
     assert told == MovedPoints(6, pytest.approx(largest), None)
     assert source.read_bytes() == before
+
+
+def test_points_outside_of_a_field_are_counted(rng, tmp_path):
+    affine = oblique(rng, (1.5, 0.8, 2), FIXED)
+    field = DenseTransform(np.zeros((*FIXED, 3)), affine)
+    ends = np.array(FIXED) - 1.0
+    index = [
+        [-0.4, 0, 0],
+        ends + 0.4,
+        ends / 2,
+        ends + np.array([0, 0.6, 0]),
+        [-0.6, 3, 3],
+        [900, 2000, 3000],
+    ]
+    source = table(tmp_path / "a.csv", nib.affines.apply_affine(affine, index))
+    far = AffineTransform(nib.affines.from_matvec(np.eye(3), (500, 0, 0)))
+    for number, (transform, expected) in enumerate(
+        [
+            (field, 3),
+            (far, 0),  # has no grid
+            (Chain([far.inverse(), far, field]), 3),
+            (Chain([far, field]), 6),
+        ]
+    ):
+        told = move_points_file(transform, source, tmp_path / f"{number}.csv")
+        assert (told.count, told.outside) == (6, expected)
 
 
 def test_table_in_lps_as_ants_moves_it(tmp_path, rng, points):

@@ -1,5 +1,7 @@
 """`inverse`, `compose` and `points` on files of other tools."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -65,6 +67,13 @@ def test_the_output_is_looked_at_before_the_work(
         assert sentence in capsys.readouterr().err
 
 
+def test_a_tolerance_that_cannot_be_meant_is_refused_first(tmp_path, image, capsys):
+    command = ["inverse", "--transform", str(tmp_path / "no.nii.gz"), "--reference", str(image)]
+    for text in ("nan", "0"):
+        assert main([*command, "-o", str(tmp_path / "b.nii.gz"), "--tolerance", text]) == 2
+        assert f"finite number of mm above 0, found {text}; " in capsys.readouterr().err
+
+
 def test_points_say_which_way_they_went(rng, tmp_path, capsys):
     folder = tmp_path / "out"
     for name in ("forward", "inverse"):
@@ -81,7 +90,14 @@ def test_points_say_which_way_they_went(rng, tmp_path, capsys):
     ):
         command = ["points", str(points), "-o", str(tmp_path / f"{number}.csv")]
         assert main([*command, "--transform", *transforms]) == 0
-        assert said in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert said in told
+        assert "outside" not in told
+    points.write_text("x,y,z\n1,2,3\n1000,2000,3000\n-5,1,1\n")
+    command = ["points", str(points), "--transform", str(folder), "-o", str(tmp_path / "o.csv")]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert f"{tmp_path / 'o.csv'}; 2 of them outside of the transform's grid" in told
 
 
 BOX = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4))
@@ -119,3 +135,131 @@ def test_an_image_that_lands_elsewhere_is_told_of(rng, tmp_path, capsys, fill):
     assert "warning: " in told["a", 500]
     assert "out.nii.gz has one value everywhere, since nothing of" in told["a", 500]
     assert told["a", 0] == told["b", 500] == ""
+
+
+@pytest.fixture
+def pair(rng, tmp_path):
+    """Two images that lie 150 mm apart, a registration of them, and its affine part of FLIRT's."""
+    grids = {}
+    for role, shape, matrix in (("fixed", FIXED, np.eye(4)), ("moving", MOVING, TURN)):
+        affine = matrix @ oblique(rng, (1.0, 1.2, 0.9), shape)
+        grids[role] = nib.Nifti1Image(rng.uniform(1, 9, shape).astype(np.float32), affine)
+        nib.save(grids[role], tmp_path / f"{role}.nii.gz")
+    there = AffineTransform(TURN @ matrix_near_identity(rng, 0.1, 2))
+    folder = tmp_path / "out"
+    write(there, folder / "forward.nii.gz", fixed=grids["fixed"])
+    write(there.inverse(), folder / "inverse.nii.gz", fixed=grids["moving"])
+    images = {
+        role: {"shape": list(image.shape), "affine": image.affine.tolist()}
+        for role, image in grids.items()
+    }
+    (folder / "metrics.json").write_text(json.dumps({"images": images}))
+    write(there, tmp_path / "flirt.mat", "fsl", **grids)
+    return there, folder, tmp_path / "flirt.mat"
+
+
+def moved_by(tmp_path, at, *words):
+    (tmp_path / "p.csv").write_text(
+        "x,y,z\n" + "".join(f"{x:.6f},{y:.6f},{z:.6f}\n" for x, y, z in at)
+    )
+    end = ["-o", tmp_path / "q.csv", "--overwrite"]
+    assert main(["points", str(tmp_path / "p.csv"), *map(str, [*words, *end])]) == 0
+    return np.loadtxt(tmp_path / "q.csv", delimiter=",", skiprows=1)
+
+
+@pytest.mark.parametrize("name", ["--fixed", "--reference"])
+def test_points_take_flirts_images_alike_both_ways(rng, tmp_path, pair, name):
+    there, folder, flirt = pair
+    images = [name, tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
+    at = rng.uniform(-4, 4, (20, 3))
+    for prefix, points in (("", at), ("inverse:", there.map_points(at))):
+        found = moved_by(tmp_path, points, "--transform", f"{prefix}{flirt}", *images)
+        expected = moved_by(tmp_path, points, "--transform", f"{prefix}{folder}")
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_inverse_of_a_bare_flirt_matrix(tmp_path, pair, capsys):
+    there, _, flirt = pair
+    fixed, moving = (
+        ["--fixed", tmp_path / "fixed.nii.gz"],
+        ["--moving", tmp_path / "moving.nii.gz"],
+    )
+
+    def inverse(reference, *more, out="i.mat"):
+        grid = ["--reference", tmp_path / f"{reference}.nii.gz"]
+        end = ["-o", tmp_path / out, "--overwrite"]
+        return main(["inverse", *map(str, ["--transform", flirt, *grid, *more, *end])])
+
+    for more in (fixed, [*fixed, *moving]):
+        assert inverse("moving", *more) == 0
+        found = read(tmp_path / "i.mat").matrix
+        np.testing.assert_allclose(found @ there.matrix, np.eye(4), atol=1e-5)
+    assert inverse("moving", *fixed, "--format", "fsl", out="f.mat") == 0
+    product = np.loadtxt(tmp_path / "f.mat") @ np.loadtxt(flirt)
+    np.testing.assert_allclose(product, np.eye(4), atol=1e-6)
+    # FLIRT's -ref as the grid, which its inverse does not have.
+    capsys.readouterr()
+    assert inverse("fixed", *moving) == 2
+    assert "found no fixed image; give --fixed (FLIRT's -ref)" in capsys.readouterr().err
+    assert inverse("fixed", *fixed, *moving) == 2
+    assert "found the grid of the one that it begins at" in capsys.readouterr().err
+
+
+def test_apply_and_compose_take_a_bare_flirt_matrix_both_ways(tmp_path, pair):
+    """A field on the grid, and an image on it, are as the registration's own."""
+    _, folder, flirt = pair
+    for prefix, grid, other in (("", "fixed", "moving"), ("inverse:", "moving", "fixed")):
+        results = []
+        for number, transform in enumerate((folder, flirt)):
+            words = [
+                "--transform",
+                f"{prefix}{transform}",
+                "--reference",
+                f"{tmp_path}/{grid}.nii.gz",
+            ]
+            if transform == flirt:
+                words += [f"--{other}", f"{tmp_path}/{other}.nii.gz"]
+            field, image = (f"{tmp_path}/{prefix[:3]}{kind}{number}.nii.gz" for kind in "fi")
+            assert main(["compose", *words, "-o", field]) == 0
+            assert main(["apply", f"{tmp_path}/{other}.nii.gz", *words, "-o", image]) == 0
+            results.append((read(field).displacement, nib.load(image).get_fdata()))
+        for one, two in zip(*results, strict=True):
+            np.testing.assert_allclose(one, two, atol=1e-2)
+        assert np.abs(results[0][1]).max() > 1
+
+
+def test_fsls_format_names_the_image_that_it_lacks(tmp_path, pair, capsys):
+    _, folder, _ = pair
+    for command, text, lacking in (
+        ("inverse", str(folder), "--fixed"),
+        ("compose", f"inverse:{folder}", "--fixed"),
+        ("compose", str(folder), "--moving"),
+    ):
+        grid = "fixed" if lacking == "--moving" else "moving"
+        words = ["--transform", text, "--reference", f"{tmp_path}/{grid}.nii.gz", "--format", "fsl"]
+        assert main([command, *words, "-o", f"{tmp_path}/x.nii.gz"]) == 2
+        assert f"give {lacking}." in capsys.readouterr().err
+        other = [lacking, f"{tmp_path}/{lacking[2:]}.nii.gz"]
+        assert main([command, *words, *other, "-o", f"{tmp_path}/x.nii.gz", "--overwrite"]) == 0
+
+
+def test_inverse_of_a_registration_is_wanted_on_the_moving_grid(tmp_path, pair, capsys):
+    _, folder, _ = pair
+    for text, grid, wrong in (
+        (str(folder), "moving", "fixed"),
+        (f"inverse:{folder}", "fixed", "moving"),
+    ):
+        command = [
+            "inverse",
+            "--transform",
+            text,
+            "-o",
+            f"{tmp_path}/{grid}_i.nii.gz",
+            "--reference",
+        ]
+        assert main([*command, f"{tmp_path}/{wrong}.nii.gz"]) == 2
+        error = capsys.readouterr().err
+        assert "--reference: expected the image that the transform leads to" in error
+        back = f"{folder}" if text.startswith("inverse:") else f"inverse:{folder}"
+        assert f"`pmrnet compose --transform {back}`" in error
+        assert main([*command, f"{tmp_path}/{grid}.nii.gz"]) == 0

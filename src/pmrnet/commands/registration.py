@@ -8,12 +8,14 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pmrnet.commands.transform_images import TransformImages, add_images, check_inverse_grid
 
 if TYPE_CHECKING:
     import nibabel as nib
 
-    from pmrnet.transforms import Transform
+    from pmrnet.transforms import Grid
 
 REFINE = "--refine"
 # Wrong numbers and units, too, which `Refinement.from_budget` explains.
@@ -68,7 +70,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
     apply = _add(commands, "apply", "move an image or a label map", _apply)
     apply.add_argument("image", type=Path)
-    apply.add_argument("--reference", type=Path, required=True, help="fixed image: the grid")
+    apply.add_argument(
+        "--reference", type=Path, required=True, help="image that it is moved onto: the grid"
+    )
     apply.add_argument("--labels", action="store_true", help="nearest neighbour, type kept")
     apply.add_argument("--fill", type=float, default=0.0, help="value outside the image (0)")
 
@@ -81,20 +85,24 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     compose = _add(commands, "compose", "make one transform of a chain", _compose)
     inverse = _add(commands, "inverse", "invert a transform or a chain", _inverse)
     jacobian = _add(commands, "jacobian", "determinant of a transform's Jacobian", _jacobian)
-    for command in (compose, inverse, jacobian):
-        command.add_argument("--reference", type=Path, required=True, help="image: the grid")
-    for command in (compose, inverse):
-        command.add_argument("--format", default="itk", choices=("itk", "fsl", "x5", "voxel"))
-        command.add_argument("--moving", type=Path, help="moving image; FSL's format needs it")
-    inverse.add_argument(
-        "--tolerance", type=float, default=0.01, help="mm that it may be off (0.01)"
-    )
-    for command in (apply, points, jacobian):
+    for command, text in (
+        (compose, "image that the chain begins at: the grid"),
+        (inverse, "image that the transform leads to, the moving one: the grid of its inverse"),
+        (jacobian, "image that the transform begins at: the grid"),
+    ):
+        command.add_argument("--reference", type=Path, required=True, help=text)
+    for command, role in ((compose, "moving"), (inverse, "fixed")):
         command.add_argument(
-            "--moving", type=Path, help="moving image; a file in FSL's format needs it"
+            "--format",
+            default="itk",
+            choices=("itk", "fsl", "x5", "voxel"),
+            help=f"of the result; fsl needs the image that it leads to, too, mostly --{role}",
         )
-    points.add_argument("--reference", type=Path, help="fixed image; likewise")
+    inverse.add_argument(
+        "--tolerance", type=float, default=0.01, help="mm that it may be off, at most (0.01)"
+    )
     for command in (apply, points, compose, inverse, jacobian):
+        add_images(command, grid=command is not points, inverted=command is inverse)
         command.add_argument("--transform", nargs="+", required=True, metavar="T", help=_CHAIN)
         command.add_argument("-o", "--output", type=Path, required=True)
         command.add_argument("--overwrite", action="store_true", help="replace an existing file")
@@ -191,10 +199,11 @@ def _given(path: Path | None) -> nib.spatialimages.SpatialImage | None:
     return None if path is None else _load(path)
 
 
-def _chain(options: argparse.Namespace, **images: Any) -> Transform:
-    from pmrnet.transforms import load_chain
-
-    return load_chain(options.transform, **images)
+def _images(
+    options: argparse.Namespace, reference: Grid, *, inverted: bool = False
+) -> TransformImages:
+    fixed, moving = _given(options.fixed), _given(options.moving)
+    return TransformImages.of(options.transform, reference, fixed, moving, inverted=inverted)
 
 
 def _new(options: argparse.Namespace) -> Path:
@@ -219,7 +228,7 @@ def _apply(options: argparse.Namespace) -> None:
             f"{options.image}: expected an image to interpolate, found what looks like a label "
             "map; say --labels."
         )
-    transform = _chain(options, fixed=reference, moving=_given(options.moving))
+    transform = _images(options, reference).chain(options.transform)
     order = 0 if options.labels else 1
     moved = apply_to_image(transform, image, reference, order, options.fill)
     write_image(output, moved)
@@ -233,17 +242,24 @@ def _apply(options: argparse.Namespace) -> None:
 
 
 def _points(options: argparse.Namespace) -> None:
-    from pmrnet.transforms import move_points_file
+    from pmrnet.transforms import load_chain, move_points_file
 
     output = _new(options)
-    transform = _chain(options, fixed=_given(options.reference), moving=_given(options.moving))
+    fixed, moving = _given(options.fixed), _given(options.moving)
+    transform = load_chain(options.transform, fixed=fixed, moving=moving)
     moved = move_points_file(
         transform, options.points, output, lps=options.lps, overwrite=options.overwrite
     )
     assumed = f" ({moved.assumed})" if moved.assumed else ""
+    outside = (
+        f"; {moved.outside} of them outside of the transform's grid, as voxel indices, LPS or the "
+        "wrong way may be"
+        if moved.outside
+        else ""
+    )
     print(
         f"moved {moved.count} points{_way(options.transform)} by up to {moved.largest_mm:.1f} mm: "
-        f"{output}{assumed}"
+        f"{output}{assumed}{outside}"
     )
 
 
@@ -263,8 +279,9 @@ def _compose(options: argparse.Namespace) -> None:
     from pmrnet.transforms import AffineTransform, check_target, write
 
     reference = _load(options.reference)
-    moving = _given(options.moving)
-    transform = _chain(options, fixed=reference, moving=moving)
+    images = _images(options, reference)
+    images.check_target(options.format)
+    transform = images.chain(options.transform)
     check_target(
         options.output,
         options.format,
@@ -276,7 +293,7 @@ def _compose(options: argparse.Namespace) -> None:
         options.output,
         options.format,
         fixed=reference,
-        moving=moving,
+        moving=images.target,
         overwrite=options.overwrite,
     )
     print(f"transform: {options.output}")
@@ -286,6 +303,7 @@ def _inverse(options: argparse.Namespace) -> None:
     from pmrnet.transforms import (
         AffineTransform,
         check_target,
+        check_tolerance,
         extended,
         invert,
         load_written_inverse,
@@ -294,13 +312,16 @@ def _inverse(options: argparse.Namespace) -> None:
         write,
     )
 
+    check_tolerance(options.tolerance)
     reference = _load(options.reference)
-    moving = _given(options.moving)
     grid = reference.shape[:3], reference.affine
-    transform = _chain(options, fixed=moving, moving=reference)
+    images = _images(options, reference, inverted=True)
+    check_inverse_grid(options.transform, reference, images)
+    images.check_target(options.format)
+    transform = images.chain(options.transform)
     affine = isinstance(transform, AffineTransform)
     check_target(options.output, options.format, affine=affine, overwrite=options.overwrite)
-    inverse = load_written_inverse(options.transform, fixed=reference, moving=moving)
+    inverse = load_written_inverse(options.transform, fixed=images.fixed, moving=images.moving)
     if affine:
         inverse = transform.inverse()
     elif inverse is None:
@@ -312,7 +333,7 @@ def _inverse(options: argparse.Namespace) -> None:
         options.output,
         options.format,
         fixed=reference,
-        moving=moving,
+        moving=images.target,
         overwrite=options.overwrite,
     )
     error = round_trip_error(transform, dense)
@@ -331,7 +352,7 @@ def _jacobian(options: argparse.Namespace) -> None:
 
     output = _new(options)
     reference = _load(options.reference)
-    transform = _chain(options, fixed=reference, moving=_given(options.moving))
+    transform = _images(options, reference).chain(options.transform)
     dense = to_dense(transform, reference.shape[:3], reference.affine)
     determinant = jacobian_determinant(dense).astype(np.float32)
     write_image(output, nib.Nifti1Image(determinant, reference.affine))

@@ -23,11 +23,12 @@ from pmrnet.transforms.apply import apply_to_image
 from pmrnet.transforms.chain import Chain, joined, to_dense
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.files import FORMATS, check_target, read, write
-from pmrnet.transforms.inversion import inverse_of, invert, round_trip_error
+from pmrnet.transforms.inversion import check_tolerance, inverse_of, invert, round_trip_error
 from pmrnet.transforms.jacobian import jacobian_determinant
 from pmrnet.transforms.labels import check_labels, looks_like_labels
 from pmrnet.transforms.members import (
     Member,
+    known_grids,
     load_chain,
     load_member,
     load_written_inverse,
@@ -48,11 +49,13 @@ __all__ = [
     "apply_to_image",
     "check_labels",
     "check_target",
+    "check_tolerance",
     "extended",
     "inverse_of",
     "invert",
     "jacobian_determinant",
     "joined",
+    "known_grids",
     "load_chain",
     "load_member",
     "load_written_inverse",

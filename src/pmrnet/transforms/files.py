@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pmrnet.data.compressed import save_nifti
@@ -48,16 +47,20 @@ class NoImagesError(InputError):
     ----------
     path
         The file.
-    missing
-        ``fixed``, ``moving`` or both.
+    fixed, moving
+        Those of the two that are known.
     """
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    def __init__(self, path: Path, fixed: Grid | None = None, moving: Grid | None = None) -> None:
         self.path = path
-        found = f"no {missing[0]} image; give it" if len(missing) == 1 else "neither; give both"
+        missing = {"fixed": "-ref", "moving": "-in"}
+        for role, image in (("fixed", fixed), ("moving", moving)):
+            if image is not None:
+                del missing[role]
+        given = " and ".join(f"--{role} (FLIRT's {option})" for role, option in missing.items())
         super().__init__(
             f"{path}: expected the fixed and the moving image, since FSL's transforms are relative "
-            f"to their headers, found {found}."
+            f"to their headers, found no {' and no '.join(missing)} image; give {given}."
         )
 
 
@@ -234,7 +237,6 @@ def _on_grid(transform: Transform, fixed: Grid | None, path: Path) -> DenseTrans
 
 
 def _both(path: Path, fixed: Grid | None, moving: Grid | None) -> tuple[Grid, Grid]:
-    given = {"fixed": fixed, "moving": moving}
-    if missing := [role for role, image in given.items() if image is None]:
-        raise NoImagesError(path, missing)
+    if fixed is None or moving is None:
+        raise NoImagesError(path, fixed, moving)
     return fixed, moving

@@ -96,8 +96,9 @@ def load_member(
         the inverse is computed: exactly where it is affine, numerically (`inverse_of`) where
         it is dense.
     fixed, moving
-        The two images that the member goes between, for FSL's formats: of an inverse, that of the
-        file goes the other way. The folder of a registration knows its own.
+        The two images that the file or the registration was made with, for FSL's formats, whether
+        or not its inverse is meant: FLIRT's -ref and -in. The folder of a registration knows its
+        own.
 
     Raises
     ------
@@ -113,12 +114,13 @@ def load_member(
     if path.is_dir():
         # The inverse of the folder is a transform itself, from its moving to its fixed space.
         file = transform_file(path, INVERSE if member.inverse else FORWARD)
-        own = _grids(path)
-        fixed, moving = own[:: -1 if member.inverse else 1] if own else (fixed, moving)
+        fixed, moving = _grids(path) or (fixed, moving)
+        if member.inverse:
+            fixed, moving = moving, fixed
         return read(file, fixed=fixed, moving=moving)
+    transform = read(path, fixed=fixed, moving=moving)
     if not member.inverse:
-        return read(path, fixed=fixed, moving=moving)
-    transform = read(path, fixed=moving, moving=fixed)
+        return transform
     try:
         return inverse_of(transform)
     except InputError as error:
@@ -135,8 +137,8 @@ def load_chain(
     texts
         Each ``path`` or ``inverse:path``.
     fixed, moving
-        The two images, for FSL's formats where no folder tells them; of use with a single
-        transform only, since the images in between are not known.
+        The two images of the file, as in `load_member`, where no folder tells them; of use with a
+        single transform only, since the images in between are not known.
 
     Returns
     -------
@@ -171,10 +173,8 @@ def load_written_inverse(
 
     Parameters
     ----------
-    texts
-        As in `load_chain`.
-    fixed, moving
-        The images of the inverse, that is, the moving and the fixed one of the chain.
+    texts, fixed, moving
+        As in `load_chain`, of the transform itself.
 
     Returns
     -------
@@ -190,6 +190,27 @@ def load_written_inverse(
     if not members or not all(member.path.is_dir() for member in members):
         return None
     return _load([replace(m, inverse=not m.inverse) for m in members], fixed, moving)
+
+
+def known_grids(texts: Sequence[str]) -> tuple[Grid | None, Grid | None]:
+    """Grids of the images that a chain begins at and leads to, where registrations tell them.
+
+    Parameters
+    ----------
+    texts
+        As in `load_chain`, one or more.
+
+    Returns
+    -------
+    tuple of Grid or None
+        None of a file, and of a folder without a record.
+    """
+    ends = []
+    for text, place in ((texts[0], 0), (texts[-1], 1)):
+        member = parse_member(text)
+        grids = _grids(member.path) if member.path.is_dir() else None
+        ends.append(grids[place ^ member.inverse] if grids else None)
+    return tuple(ends)
 
 
 def _grids(folder: Path) -> tuple[Grid, Grid] | None:

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
 
 from pmrnet.data.placement import LPS
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, check_new_file
 from pmrnet.transforms import csv_points, gifti_points, vtk_points
+from pmrnet.transforms.chain import Chain
+from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.transform import Transform
 
 _KINDS = {
@@ -41,11 +45,15 @@ class MovedPoints:
         Longest way that one of them went; 0 if there is none.
     assumed
         What the file leaves open and was assumed, in one clause; None if nothing.
+    outside
+        Number of points more than half a voxel outside of the grid of a field of the transform,
+        which says nothing there: many are so in voxel indices, in LPS, or moved the wrong way.
     """
 
     count: int
     largest_mm: float
     assumed: str | None
+    outside: int = 0
 
 
 def move_points_file(
@@ -112,4 +120,16 @@ def move_points_file(
     with explained_writing(target.parent, source.stat().st_size), atomic_path(target) as temporary:
         content.write(temporary, after * signs)
     way = np.linalg.norm(after - before, axis=1)
-    return MovedPoints(len(way), float(way.max(initial=0.0)), content.assumed)
+    outside = int(np.count_nonzero(_outside(transform, before)))
+    return MovedPoints(len(way), float(way.max(initial=0.0)), content.assumed, outside)
+
+
+def _outside(transform: Transform, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether points (n, 3) come to lie outside of the grid of one of the transform's fields."""
+    outside = np.zeros(len(points), bool)
+    for member in transform.transforms if isinstance(transform, Chain) else [transform]:
+        if isinstance(member, DenseTransform):
+            at = apply_affine(np.linalg.inv(member.affine), points)
+            outside |= ((at < -0.5) | (at > np.array(member.shape) - 0.5)).any(axis=1)
+        points = member.map_points(points)
+    return outside

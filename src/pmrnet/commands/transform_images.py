@@ -1,0 +1,161 @@
+"""The images that a command on transforms is given: its grid, and those of a file of FSL's.
+
+`--reference` is the grid of the result. `--fixed` and `--moving` are the images that a bare file of
+FSL's was made with, FLIRT's -ref and -in, whichever way it is taken; the grid of the result is one
+of the two, so that only the other one need be named.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pmrnet.transforms import Grid, Transform
+
+_HELP = "{role} image of a bare file in FSL's format (FLIRT's {option}), whichever way it is taken"
+_NAMES = {"fixed": "-ref", "moving": "-in"}
+
+
+def add_images(
+    command: argparse.ArgumentParser, *, grid: bool = True, inverted: bool = False
+) -> None:
+    """Add ``--fixed`` and ``--moving``.
+
+    Parameters
+    ----------
+    command
+        The parser.
+    grid
+        Whether the command has a grid, ``--reference``; else that is another name of ``--fixed``.
+    inverted
+        Whether its result is the inverse of the transform.
+    """
+    # The one that the result's grid is that of where the transform is no `inverse:FILE`.
+    own = "moving" if inverted else "fixed"
+    for role, option in _NAMES.items():
+        text = _HELP.format(role=role, option=option)
+        if grid:
+            case = "" if role == own else " for `inverse:FILE`"
+            text += f"; without it{case}, --reference"
+        names = (f"--{role}", *(("--reference",) if role == "fixed" and not grid else ()))
+        command.add_argument(*names, type=Path, help=text)
+
+
+@dataclass(frozen=True)
+class TransformImages:
+    """Images of the transform that is named, and the one that the result leads to.
+
+    Parameters
+    ----------
+    fixed, moving
+        Of the file, whichever way it is taken; None where it is not known.
+    target
+        Where the result of the command leads, from the grid of ``--reference``.
+    option
+        The option that names `target`.
+    """
+
+    fixed: Grid | None
+    moving: Grid | None
+    target: Grid | None
+    option: str
+
+    @classmethod
+    def of(
+        cls,
+        texts: list[str],
+        reference: Grid,
+        fixed: Grid | None,
+        moving: Grid | None,
+        *,
+        inverted: bool = False,
+    ) -> TransformImages:
+        """Fill in what ``--reference`` says.
+
+        Parameters
+        ----------
+        texts
+            The transforms, as they are named.
+        reference, fixed, moving
+            The images given.
+        inverted
+            Whether the result is the inverse of the transforms.
+        """
+        from pmrnet.transforms import parse_member
+
+        backwards = inverted ^ (len(texts) == 1 and parse_member(texts[0]).inverse)
+        if backwards:
+            moving = reference if moving is None else moving
+            return cls(fixed, moving, fixed, "--fixed")
+        fixed = reference if fixed is None else fixed
+        return cls(fixed, moving, moving, "--moving")
+
+    def chain(self, texts: list[str]) -> Transform:
+        """The transforms, as `load_chain` reads them."""
+        from pmrnet.transforms import load_chain
+
+        return load_chain(texts, fixed=self.fixed, moving=self.moving)
+
+    def check_target(self, format: str) -> None:
+        """Refuse FSL's format without the image that the result leads to.
+
+        Raises
+        ------
+        InputError
+            If it is missing.
+        """
+        from pmrnet.errors import InputError
+
+        if format == "fsl" and self.target is None:
+            raise InputError(
+                "--format fsl: expected the image that the new transform leads to, since FSL's are "
+                f"relative to both headers, found none; give {self.option}."
+            )
+
+
+def check_inverse_grid(texts: list[str], reference: Grid, images: TransformImages) -> None:
+    """Refuse the grid of the image that the transform begins at for its inverse.
+
+    Parameters
+    ----------
+    texts
+        The transforms, as they are named.
+    reference
+        The image given for the inverse's grid.
+    images
+        Of a file of FSL's; the folders of registrations know their own.
+
+    Raises
+    ------
+    InputError
+        If the grid is that of the image that the transform begins at, and not that of the other.
+    """
+    from pmrnet.errors import InputError
+    from pmrnet.transforms import known_grids, parse_member
+
+    backwards = [parse_member(text).inverse for text in texts]
+    given = (images.fixed, images.moving)
+    pairs = zip(known_grids(texts), given[:: -1 if backwards == [True] else 1], strict=True)
+    begin, end = (known or other for known, other in pairs)
+    if begin is None or end is None or _same(reference, end) or not _same(reference, begin):
+        return
+    way_back = " ".join(
+        text.removeprefix("inverse:") if inverse else f"inverse:{text}"
+        for text, inverse in zip(reversed(texts), reversed(backwards), strict=True)
+    )
+    raise InputError(
+        "--reference: expected the image that the transform leads to, on whose grid its inverse is "
+        "wanted, found the grid of the one that it begins at; give the other image, or make a "
+        f"field on this grid by `pmrnet compose --transform {way_back}`."
+    )
+
+
+def _same(one: Grid, other: Grid) -> bool:
+    import numpy as np
+
+    return tuple(one.shape[:3]) == tuple(other.shape[:3]) and np.allclose(
+        one.affine, other.affine, rtol=0, atol=1e-3
+    )

@@ -87,7 +87,7 @@ def test_both_images_are_needed(rng, tmp_path):
     field = smooth_field(rng, FIXED, fixed.affine)
     cases = [({}, "no fixed and no moving image"), ({"fixed": fixed}, "no moving image; give")]
     # Written on its own grid, a field tells of the fixed image no less than of the moving one.
-    for given, found in (*cases, ({"moving": moving}, "no fixed image; give it")):
+    for given, found in (*cases, ({"moving": moving}, "no fixed image; give")):
         message = f"the fixed and the moving image, .* found {found}"
         with pytest.raises(InputError, match=message):
             write(field, tmp_path / "a.nii.gz", "fsl", **given)

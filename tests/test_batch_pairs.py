@@ -21,7 +21,7 @@ from pmrnet.batch_table import COLUMNS
 from pmrnet.cli import main
 from pmrnet.data import alignment
 from pmrnet.errors import InputError
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 from pmrnet.transforms import read
 
 SHAPE = (32, 40, 36)

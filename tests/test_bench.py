@@ -99,6 +99,12 @@ def test_shapes_are_multiples_of_16(capsys):
     assert "expected three multiples of 16" in capsys.readouterr().err
 
 
+def test_there_is_a_round_at_least(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--rounds", "0"])
+    assert "argument --rounds: expected 1 or more, found 0" in capsys.readouterr().err
+
+
 def test_without_voxelmorph_it_says_how_to_get_it(monkeypatch, capsys, tmp_path):
     def absent(name):
         raise metadata.PackageNotFoundError(name)

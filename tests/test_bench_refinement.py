@@ -12,7 +12,7 @@ from pmrnet.bench import refinement
 from pmrnet.bench.refinement import main, markdown
 from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.dataset import Dataset
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = (4, 5, 6)
@@ -131,6 +131,16 @@ def test_results_are_stored_and_what_is_there_can_be_kept(run_it):
     assert sorted(results["measured"]) == ["one", "three", "two"]
     assert results["measured"]["one"]["settings"]["steps"] == [2, 2]
     assert run_it(two)[0] == 4  # unless it is said, all is measured
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"provenance": {}}'])
+def test_damaged_results_are_not_gone_on_from(run_it, tmp_path, capsys, content):
+    (tmp_path / "refinement.json").write_text(content)
+    (tmp_path / "one.yaml").write_text("one: {}\n")
+    settings = ["--settings", str(tmp_path / "one.yaml"), "--pairs", "2"]
+    assert main([*settings, "--output", str(tmp_path), "--resume"]) == 2
+    assert "refinement.json: expected the results of an earlier run" in capsys.readouterr().err
+    assert (tmp_path / "refinement.json").read_text() == content
 
 
 def test_table():

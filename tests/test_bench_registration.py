@@ -102,3 +102,11 @@ def test_refused(brains, sentence, tmp_path, monkeypatch, capsys):
     assert main(brains) == 2
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_image_is_refused(tmp_path, capsys):
+    brains = [tmp_path / f"{name}.nii.gz" for name in "abc"]
+    for path in brains:
+        path.write_text("no image")
+    assert main([str(path) for path in brains]) == 2
+    assert f"{brains[0]}: expected" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from pmrnet.data.template import network_grid
 from pmrnet.errors import InputError
 from pmrnet.network_field import FieldModel
 from pmrnet.nn.build import build_network
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 # Voxels at 1 mm around the middle of the template: 32 times what the networks need at least.
 GRID = (64, 96, 64)

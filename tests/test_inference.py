@@ -8,7 +8,7 @@ import pytest
 from pmrnet.errors import InputError
 from pmrnet.inference import RefiningRegistrar, Registrar, registrar_of
 from pmrnet.network_field import FieldModel
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 
 class ConstantShift:

@@ -10,7 +10,7 @@ import pytest
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.method_run import method_run, refined_config
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = {name: SimpleNamespace(name=name) for name in ("a", "b", "c")}

@@ -12,7 +12,7 @@ import pytest
 from backend_processes import environment, needs_jax
 from pmrnet.nn.correlation import local_correlation
 from pmrnet.refine import displacement_of, refine
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 GRIDS = {"2D": (24, 20), "3D": (12, 20, 16)}
 MSE = Refinement(

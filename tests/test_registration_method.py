@@ -5,7 +5,7 @@ import pytest
 
 from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 from pmrnet.registration_method import AlignmentOnly, load_method
 from pmrnet.weights.store import save_weights
 

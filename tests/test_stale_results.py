@@ -8,8 +8,8 @@ import pytest
 from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
 from pmrnet.methods import split_name
-from pmrnet.provenance import sha256_of
-from pmrnet.refinement import Refinement
+from pmrnet.provenance import collect, sha256_of
+from pmrnet.refinement_settings import Refinement
 from pmrnet.results import load_result
 from pmrnet.trained_weights import weights_sha256
 from pmrnet.weights import available
@@ -54,8 +54,16 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
     plain, refined = (_settings_of(data, name)[1] for name in ("pmrnet", "pmrnet-refined"))
     assert plain == sha256_of(Experiment.load(data.experiment("pmrnet")).as_dict())
     changed = dataclasses.replace(Refinement(), steps=99)
-    monkeypatch.setattr("pmrnet.refinement.Refinement", lambda: changed)
+    monkeypatch.setattr("pmrnet.refinement_settings.Refinement", lambda: changed)
     assert len({plain, refined, _settings_of(data, "pmrnet-refined")[1]}) == 3
+
+
+def test_the_folder_of_initial_weights_makes_nothing_stale(monkeypatch):
+    plain = Experiment.load(Path("experiments/lpba40/pmrnet.yaml"))
+    config = dataclasses.replace(plain, init="/a/weights.json")
+    monkeypatch.setattr(Experiment, "load", lambda path: config)
+    recorded = collect(config.as_dict(), {}, 1, 2, None)["config_sha256"]
+    assert _settings_of(Dataset.load("lpba40"), "pmrnet")[1] == recorded
 
 
 @pytest.mark.parametrize("method", ["none", "affine", "pmrnet@lpba40", "no-such-method"])

@@ -28,7 +28,7 @@ from pmrnet.result_folder import check_folder
 from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
-    from pmrnet.refinement import Refinement
+    from pmrnet.refinement_settings import Refinement
 
 
 def run_pairs(

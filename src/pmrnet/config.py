@@ -11,7 +11,14 @@ from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import is_count, is_number, is_positive, is_power_of_two, is_whole
+from pmrnet.value_checks import (
+    is_0_or_more,
+    is_count,
+    is_count_or_0,
+    is_number,
+    is_positive,
+    is_power_of_two,
+)
 from pmrnet.yaml_file import load_yaml
 
 
@@ -71,6 +78,11 @@ class Stage:
     def epochs(self) -> int:
         """Number of epochs of `validate_every` steps that make up the stage, rounded up."""
         return -(-self.steps // self.validate_every)
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimiser steps of all epochs, which are whole."""
+        return self.epochs * self.validate_every
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +149,7 @@ class Experiment:
         for key in ("network", "objective"):
             if not isinstance(getattr(self, key), dict):
                 raise _mistake(path, key, "a dict", getattr(self, key))
-        if not (is_whole(self.seed) and self.seed < 2**32):  # NumPy's and Keras' generators
+        if not (is_count_or_0(self.seed) and self.seed < 2**32):  # NumPy's and Keras' generators
             raise _mistake(path, "seed", "a whole number from 0 to 2^32 - 1", self.seed)
         for key, value in self.objective.items():
             word = key in _WORDS
@@ -169,7 +181,7 @@ class Experiment:
     @property
     def steps(self) -> int:
         """Optimiser steps of all stages."""
-        return sum(stage.epochs * stage.validate_every for stage in self.stages)
+        return sum(stage.steps_taken for stage in self.stages)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain content, as it is hashed and stored with results."""
@@ -199,7 +211,7 @@ _EXPECTED = {
     "decay_factor": (is_positive, "a positive number"),
     "decay_every": (is_count, "a number of steps above 0"),
     "weight_decay": (
-        lambda value: value is None or (is_number(value) and value >= 0),
+        lambda value: value is None or is_0_or_more(value),
         "a number of 0 or more (with a point, 1.0e-5), or null",
     ),
     "validate_every": (is_count, "a number of steps above 0"),

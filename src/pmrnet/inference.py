@@ -12,7 +12,7 @@ from pmrnet import spatial
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.network_field import FieldModel
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject

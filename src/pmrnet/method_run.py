@@ -74,7 +74,7 @@ def method_run(
 
 def refined_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a refined method: the network's, and those of the refinement."""
-    from pmrnet.refinement import Refinement, begins_coarser
+    from pmrnet.refinement_settings import Refinement, begins_coarser
 
     refinement = Refinement()
     settings = asdict(refinement)

@@ -22,7 +22,7 @@ from pmrnet.posterior_spread import DRAWS, PosteriorSpread
 from pmrnet.weights import load_network
 
 if TYPE_CHECKING:
-    from pmrnet.refinement import Refinement
+    from pmrnet.refinement_settings import Refinement
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
 
 if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
-    from pmrnet.refinement import Refinement
+    from pmrnet.refinement_settings import Refinement
 
 #: hidden folder of the brains' alignments, in the folder of the results
 ALIGNMENTS = ".alignments"

@@ -27,7 +27,7 @@ from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.nn import losses
 from pmrnet.nn.correlation import local_correlation
-from pmrnet.refinement import Refinement, begins_coarser
+from pmrnet.refinement_settings import Refinement, begins_coarser
 from pmrnet.spatial.backend import island
 
 

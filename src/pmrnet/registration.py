@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pmrnet.network_field import FieldModel, NetworkField
-    from pmrnet.refinement import Refinement
+    from pmrnet.refinement_settings import Refinement
 
 #: weights that are used unless others are named
 DEFAULT_WEIGHTS = "lpba40-general"
@@ -184,7 +184,7 @@ def register(
         affine alignment alone, or ``identity``, the places that the headers say.
     refine
         Settings with which the network's answer is optimised for this pair, which takes some
-        seconds; None takes the answer as it is. See `pmrnet.refinement.Refinement`.
+        seconds; None takes the answer as it is. See `pmrnet.refinement_settings.Refinement`.
     temperature
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the

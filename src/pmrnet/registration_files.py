@@ -20,7 +20,7 @@ from pmrnet.provenance import collect
 from pmrnet.registration_labels import Labels, dice_of, move_labels, read_labels
 from pmrnet.registration_report import NativeResult, report_content
 from pmrnet.report import measure, write_report
-from pmrnet.result_folder import RECORD, REPORT, check_folder, new_results
+from pmrnet.result_folder import RECORD, REPORT, new_results
 from pmrnet.transforms import write
 
 if TYPE_CHECKING:
@@ -97,11 +97,12 @@ def save(
             ("fixed", fixed_labels, fixed),
         )
     }
-    sources = [name for one in (fixed, moving) for name in (one.source.name, one.source.mask_name)]
-    check_folder(Path(folder), overwrite, [*sources, moving_labels, fixed_labels])
+    inputs_named = [moving_labels, fixed_labels]
+    for aligned in (moving, fixed):
+        inputs_named += [aligned.source.name, aligned.source.mask_name]
     images = {"fixed": fixed.brain, "moving": moving.brain}
     swapped = {"fixed": moving.brain, "moving": fixed.brain}
-    with new_results(Path(folder), overwrite) as new, _Writing(new) as writing:
+    with new_results(Path(folder), overwrite, inputs_named) as new, _Writing(new) as writing:
         # Nearly all is made, compressed and written while the network draws its samples.
         transforms = []
         for name, spaces in (("forward", images), ("inverse", swapped)):

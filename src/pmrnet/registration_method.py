@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pmrnet.network_field import FieldModel
-    from pmrnet.refinement import Refinement
+    from pmrnet.refinement_settings import Refinement
 
 #: reserved among the names of weights: registration by the headers alone, or by the affine
 #: alignment too, and in both without a network

@@ -72,12 +72,12 @@ def check_folder(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -
 
 
 @contextmanager
-def new_results(folder: Path, overwrite: bool) -> Iterator[Path]:
+def new_results(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -> Iterator[Path]:
     """Yield a temporary folder, whose files become those of `folder` when the block ends well.
 
     Parameters
     ----------
-    folder, overwrite
+    folder, overwrite, inputs
         As in `check_folder`, which is asked before and, since others may write meanwhile, after.
 
     Raises
@@ -86,7 +86,7 @@ def new_results(folder: Path, overwrite: bool) -> Iterator[Path]:
         As `check_folder`, or if the disk is full.
     """
     folder = folder.resolve()
-    check_folder(folder, overwrite)
+    check_folder(folder, overwrite, inputs)
     # A folder that is there may be a mount point or somebody's working folder: it stays itself.
     parent = folder if folder.is_dir() else folder.parent
     name = folder.name or "results"

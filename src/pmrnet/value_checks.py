@@ -15,12 +15,17 @@ def is_positive(value: object) -> bool:
     return is_number(value) and value > 0
 
 
+def is_0_or_more(value: object) -> bool:
+    """Whether it is a number of 0 or more."""
+    return is_number(value) and value >= 0
+
+
 def is_count(value: object) -> bool:
     """Whether it is a whole number above 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def is_whole(value: object) -> bool:
+def is_count_or_0(value: object) -> bool:
     """Whether it is a whole number of 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

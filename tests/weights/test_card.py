@@ -13,7 +13,10 @@ from pmrnet.weights.store import weights_json
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = {
     "config": {
-        "stages": [{"steps": 40, "spacing": 2, "passes": 1}, {"steps": 20, "spacing": 1}],
+        "stages": [
+            {"steps": 40, "spacing": 2, "learning_rate": 1e-3, "validate_every": 20, "passes": 1},
+            {"steps": 20, "spacing": 1, "learning_rate": 1e-3, "validate_every": 20},
+        ],
         "mix": ["demo"],
         "augment": {"mirror": 0.5},
         "init": "lpba40-pmrnet-plus",
@@ -117,6 +120,12 @@ def test_a_fifth_level_wants_larger_multiples():
     five = {"type": "pmrnet", **dict.fromkeys(("filters", "hidden_filters"), [2] * 5)}
     text = card_of(network=five | {"hidden_kernels": [3] * 5})
     assert "on a grid of multiples of 32 |" in text
+
+
+def test_steps_are_those_that_were_taken():
+    stage = {"steps": 1000, "spacing": 2, "learning_rate": 1e-3, "validate_every": 300}
+    text = card_of(training=TRAINING | {"config": TRAINING["config"] | {"stages": [stage]}})
+    assert "1200 steps at 2 mm" in text
 
 
 def test_labels_in_training_are_named():

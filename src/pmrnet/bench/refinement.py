@@ -28,7 +28,7 @@ from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
 from pmrnet.provenance import collect
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 
 FOLDER = Path("experiments/bench")
 _NAME = "refinement"

@@ -12,7 +12,7 @@ import numpy as np
 
 from pmrnet.errors import InputError
 from pmrnet.metrics import folding_fraction, jacobian_determinant
-from pmrnet.refinement import Refinement
+from pmrnet.refinement_settings import Refinement
 from pmrnet.settings_section import read_settings
 from pmrnet.yaml_file import Checker, load_yaml
 

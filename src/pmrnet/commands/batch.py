@@ -95,7 +95,7 @@ def _run_batch(options: argparse.Namespace) -> int:
     temperature = parse_temperature(options.temperature)
     refine = None
     if options.refine is not None:
-        from pmrnet.refinement import Refinement
+        from pmrnet.refinement_settings import Refinement
 
         refine = Refinement.from_budget(options.refine)
     failed = run_pairs(

@@ -162,7 +162,7 @@ def _register(options: argparse.Namespace) -> None:
     }
     refinement = None
     if options.refine is not None:
-        from pmrnet.refinement import Refinement
+        from pmrnet.refinement_settings import Refinement
 
         refinement = Refinement.from_budget(options.refine)
     registration = register(

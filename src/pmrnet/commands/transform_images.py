@@ -84,10 +84,7 @@ class TransformImages:
         inverted
             Whether the result is the inverse of the transforms.
         """
-        from pmrnet.transforms import parse_member
-
-        backwards = inverted ^ (len(texts) == 1 and parse_member(texts[0]).inverse)
-        if backwards:
+        if inverted ^ _goes_back(texts):
             moving = reference if moving is None else moving
             return cls(fixed, moving, fixed, "--fixed")
         fixed = reference if fixed is None else fixed
@@ -134,23 +131,25 @@ def check_inverse_grid(texts: list[str], reference: Grid, images: TransformImage
         If the grid is that of the image that the transform begins at, and not that of the other.
     """
     from pmrnet.errors import InputError
-    from pmrnet.transforms import known_grids, parse_member
+    from pmrnet.transforms import known_grids, named_inverse
 
-    backwards = [parse_member(text).inverse for text in texts]
     given = (images.fixed, images.moving)
-    pairs = zip(known_grids(texts), given[:: -1 if backwards == [True] else 1], strict=True)
+    pairs = zip(known_grids(texts), given[:: -1 if _goes_back(texts) else 1], strict=True)
     begin, end = (known or other for known, other in pairs)
     if begin is None or end is None or _same(reference, end) or not _same(reference, begin):
         return
-    way_back = " ".join(
-        text.removeprefix("inverse:") if inverse else f"inverse:{text}"
-        for text, inverse in zip(reversed(texts), reversed(backwards), strict=True)
-    )
     raise InputError(
         "--reference: expected the image that the transform leads to, on whose grid its inverse is "
         "wanted, found the grid of the one that it begins at; give the other image, or make a "
-        f"field on this grid by `pmrnet compose --transform {way_back}`."
+        f"field on this grid by `pmrnet compose --transform {' '.join(named_inverse(texts))}`."
     )
+
+
+def _goes_back(texts: list[str]) -> bool:
+    """Whether a single transform is named, by `inverse:`."""
+    from pmrnet.transforms import parse_member
+
+    return len(texts) == 1 and parse_member(texts[0]).inverse
 
 
 def _same(one: Grid, other: Grid) -> bool:

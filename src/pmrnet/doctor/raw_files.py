@@ -80,8 +80,7 @@ def read_files(files: SubjectFiles, scored: Collection[int], merge: Mapping[int,
             elif "image" in volumes:
                 check_same_grid(path, volume, files.image, volumes["image"])
                 if role == "mask":
-                    brain = cut_out(volumes["image"], volume, files.image, path)
-                    volumes["image"] = brain
+                    volumes["image"] = cut_out(volumes["image"], volume, files.image, path)
             volumes[role] = volume
         except InputError as error:
             report.problems.append(str(error))

@@ -119,7 +119,7 @@ def train_a_little(data: Dataset, steps: int = 20) -> RegistrationNetwork:
     import keras
 
     from pmrnet.config import Experiment
-    from pmrnet.nn.build import build_network
+    from pmrnet.nn.build import network_with_weights
     from pmrnet.nn.objective import Objective
     from pmrnet.training.pairs import PairSequence
 
@@ -130,8 +130,7 @@ def train_a_little(data: Dataset, steps: int = 20) -> RegistrationNetwork:
     spacing = experiment.stages[0].spacing
     images = [subject.image_at(spacing) for subject in data.subjects(names).values()]
     keras.utils.set_random_seed(experiment.seed)
-    network = build_network(experiment.network, Objective(**experiment.objective))
-    network.build()
+    network = network_with_weights(experiment.network, Objective(**experiment.objective))
     network.compile(
         optimizer=keras.optimizers.Adam(experiment.stages[0].learning_rate),
         # As in training: XLA is slow at 3D convolutions on a CPU, and JAX has nothing else.

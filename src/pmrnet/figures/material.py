@@ -127,11 +127,10 @@ def build_method(dataset: str, method: str = "pmrnet") -> RegistrationNetwork:
         If it has no experiment.
     """
     from pmrnet.config import Experiment
-    from pmrnet.nn.build import build_network
+    from pmrnet.nn.build import network_with_weights
 
-    network = build_network(Experiment.load(Dataset.load(dataset).experiment(method)).network)
-    network.build()
-    return network
+    experiment = Experiment.load(Dataset.load(dataset).experiment(method))
+    return network_with_weights(experiment.network)
 
 
 def stored_results(data: Dataset) -> dict[str, Result]:

@@ -19,7 +19,7 @@ from pmrnet.nn import layers
 from pmrnet.nn.displacement_objective import DisplacementObjective
 from pmrnet.nn.label_overlap import label_overlap
 from pmrnet.nn.objective import Objective
-from pmrnet.value_checks import is_whole
+from pmrnet.value_checks import is_count_or_0
 
 
 @dataclasses.dataclass
@@ -93,7 +93,7 @@ class RegistrationNetwork(keras.Model):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        if not is_whole(integration_steps):
+        if not is_count_or_0(integration_steps):
             raise ValueError(
                 f"integration_steps must be a whole number of 0 or more; got {integration_steps!r}."
             )

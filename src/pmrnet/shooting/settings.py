@@ -8,7 +8,7 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import all_of, is_count, is_number, is_positive, is_power_of_two
+from pmrnet.value_checks import all_of, is_0_or_more, is_count, is_positive, is_power_of_two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ _EXPECTED = (
     ("time_steps", is_count, "a whole number above 0"),
     ("spacings", _are_spacings, "a list of powers of two, coarse to fine"),
     ("iterations", all_of(is_count), "a list of whole numbers above 0"),
-    ("tolerance", lambda v: is_number(v) and v >= 0, "a number of 0 or more"),
+    ("tolerance", is_0_or_more, "a number of 0 or more"),
     ("first_update", is_positive, "a positive number"),
     ("memory", is_count, "a whole number above 0"),
     ("align_grey_levels", lambda value: isinstance(value, bool), "true or false"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.settings_section import read_settings
-from pmrnet.value_checks import all_of, is_count, is_number, is_positive
+from pmrnet.value_checks import all_of, is_0_or_more, is_count, is_count_or_0, is_positive
 
 #: those that heed all settings below. Others have numbers of their own: "SyNCC" runs a rigid and
 #: an affine stage and then correlation of radius 4, whatever metric, iterations or step are given.
@@ -80,26 +80,18 @@ class SynSettings:
         return dataclasses.asdict(self)
 
 
-def _is_count_or_0(value: object) -> bool:
-    return is_count(value) or (value == 0 and isinstance(value, int) and value is not False)
-
-
-def _is_0_or_more(value: object) -> bool:
-    return is_number(value) and value >= 0
-
-
 _EXPECTED = (
     ("type_of_transform", TRANSFORMS.__contains__, f"one of {', '.join(TRANSFORMS)}"),
     ("syn_metric", METRICS.__contains__, f"one of {', '.join(METRICS)}"),
     ("syn_sampling", is_count, "a whole number above 0"),
     (
         "iterations",
-        lambda values: all_of(_is_count_or_0)(values) and any(values),
+        lambda values: all_of(is_count_or_0)(values) and any(values),
         "a list of whole numbers, one of them above 0",
     ),
     ("gradient_step", is_positive, "a positive number"),
-    ("flow_sigma", _is_0_or_more, "a number of 0 or more"),
-    ("total_sigma", _is_0_or_more, "a number of 0 or more"),
+    ("flow_sigma", is_0_or_more, "a number of 0 or more"),
+    ("total_sigma", is_0_or_more, "a number of 0 or more"),
     # ITK takes 0 for "by the clock".
     ("random_seed", is_count, "a whole number above 0"),
 )

@@ -297,7 +297,7 @@ def _run_stage(
     with atomic_path(last) as temporary:
         network.save_weights(temporary)
     record = {
-        "steps": stage.epochs * stage.validate_every,
+        "steps": stage.steps_taken,
         "seconds_since_last_start": round(time.time() - started, 1),
     }
     atomic_write_text(done, json.dumps(record, indent=1) + "\n")

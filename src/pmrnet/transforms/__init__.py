@@ -32,6 +32,7 @@ from pmrnet.transforms.members import (
     load_chain,
     load_member,
     load_written_inverse,
+    named_inverse,
     parse_member,
 )
 from pmrnet.transforms.points import MovedPoints, move_points_file
@@ -61,6 +62,7 @@ __all__ = [
     "load_written_inverse",
     "looks_like_labels",
     "move_points_file",
+    "named_inverse",
     "parse_member",
     "read",
     "round_trip_error",

@@ -37,7 +37,7 @@ class Chain:
     def __post_init__(self) -> None:
         members: list[Transform] = []
         for transform in self.transforms:
-            members.extend(transform.transforms if isinstance(transform, Chain) else [transform])
+            members.extend(members_of(transform))
         if not members:
             raise InputError("Chain: expected one transform or more, found none; name them.")
         object.__setattr__(self, "transforms", tuple(members))
@@ -48,6 +48,11 @@ class Chain:
         for transform in self.transforms:
             points = transform.map_points(points)
         return points
+
+
+def members_of(transform: Transform) -> list[Transform]:
+    """The transforms of a chain, the one nearest to the fixed image first; of another, itself."""
+    return list(transform.transforms) if isinstance(transform, Chain) else [transform]
 
 
 def joined(transforms: Sequence[Transform]) -> Transform:
@@ -105,7 +110,7 @@ def map_slab(
 ) -> NDArray[np.float64]:
     """Where a transform takes the voxel centres of a slab: RAS mm, (X, Y, thickness, 3)."""
     centres = voxel_centres(shape, affine, slab)
-    members = list(transform.transforms) if isinstance(transform, Chain) else [transform]
+    members = members_of(transform)
     first = members[0]
     if lies_on(first, shape, affine):
         centres += first.displacement[:, :, slab]

@@ -59,6 +59,14 @@ def parse_member(text: str) -> Member:
     return Member(Path(name), inverse)
 
 
+def named_inverse(texts: Sequence[str]) -> list[str]:
+    """How the inverse of a chain is named: its members the other way round, each inverted."""
+    return [
+        text.removeprefix(_PREFIX) if text.startswith(_PREFIX) else f"{_PREFIX}{text}"
+        for text in reversed(texts)
+    ]
+
+
 def transform_file(folder: Path, name: str) -> Path:
     """File of a transform in the folder of a registration, whichever format it has.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pmrnet.transforms.chain import Chain
+from pmrnet.transforms.chain import members_of
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.transform import Transform
 
@@ -87,12 +87,13 @@ class PointSearch:
         """Correct x by -w J^-1 miss, J the derivative of T at x; w is halved until it helps."""
         at = np.flatnonzero(self.error > stop)
         width = np.zeros(len(self.points), int)
+        widths = voxel_size(self.transform) * np.array(_WIDTHS)
         for _ in range(steps):
             if not at.size:
                 return
             before = self.error[at]
-            reach = np.array(_WIDTHS)[width[at]] * voxel_size(self.transform)
-            way = _newton_step(derivative(self.transform, self.points[at], reach), self.miss[at])
+            jacobian = derivative(self.transform, self.points[at], widths[width[at]])
+            way = _newton_step(jacobian, self.miss[at])
             start, left = self.points[at], np.arange(len(at))
             for halving in range(_HALVINGS):
                 better = self.take(at[left], start[left] - way[left] / 2**halving)
@@ -105,10 +106,9 @@ class PointSearch:
 
 def voxel_size(transform: Transform) -> float:
     """Smallest distance in mm between the voxels of a transform's fields; 1 of none."""
-    members = transform.transforms if isinstance(transform, Chain) else [transform]
     sizes = [
         np.linalg.norm(member.affine[:3, :3], axis=0).min()
-        for member in members
+        for member in members_of(transform)
         if isinstance(member, DenseTransform)
     ]
     return float(min(sizes, default=1.0))

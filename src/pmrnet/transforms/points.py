@@ -21,7 +21,7 @@ from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, check_new_file
 from pmrnet.transforms import csv_points, gifti_points, vtk_points
-from pmrnet.transforms.chain import Chain
+from pmrnet.transforms.chain import members_of
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.transform import Transform
 
@@ -127,7 +127,7 @@ def move_points_file(
 def _outside(transform: Transform, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether points (n, 3) come to lie outside of the grid of one of the transform's fields."""
     outside = np.zeros(len(points), bool)
-    for member in transform.transforms if isinstance(transform, Chain) else [transform]:
+    for member in members_of(transform):
         if isinstance(member, DenseTransform):
             at = apply_affine(np.linalg.inv(member.affine), points)
             outside |= ((at < -0.5) | (at > np.array(member.shape) - 0.5)).any(axis=1)

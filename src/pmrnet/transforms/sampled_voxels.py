@@ -9,7 +9,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from pmrnet.transforms.affine import AffineTransform
-from pmrnet.transforms.chain import Chain, lies_on, map_slab, slabs
+from pmrnet.transforms.chain import lies_on, map_slab, members_of, slabs
 from pmrnet.transforms.transform import Transform
 
 # Voxels worked on at a time: their coordinates stay in the processor's cache.
@@ -39,7 +39,7 @@ def sampled_voxels(
     at
         (3, *its shape), the caller's own.
     """
-    members = list(transform.transforms) if isinstance(transform, Chain) else [transform]
+    members = members_of(transform)
     field = None
     if lies_on(members[0], shape, affine):
         field = members.pop(0).displacement

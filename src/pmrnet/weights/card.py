@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pmrnet.config import Stage
 from pmrnet.dataset import Dataset
 from pmrnet.methods import method_of
 from pmrnet.rows import PAPER_TABLES
@@ -59,7 +60,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         trained += f"; mixed with {others}"
         chosen += " and the validation subjects of what was mixed in, data sets counting alike"
     steps = " and ".join(
-        f"{_steps(stage)} steps at {stage['spacing']} mm"
+        f"{Stage(**stage).steps_taken} steps at {stage['spacing']} mm"
         + (f" with {stage['passes']} pass" if stage.get("passes") else "")
         for stage in config["stages"]
     )
@@ -144,12 +145,6 @@ def _multiple(settings: Mapping[str, Any]) -> int:
     from pmrnet.nn.build import build_network
 
     return build_network(settings).multiple
-
-
-def _steps(stage: Mapping[str, Any]) -> int:
-    """Steps of a stage as taken: whole epochs, see `pmrnet.config.Stage`."""
-    epoch = stage.get("validate_every", 1)
-    return -(-stage["steps"] // epoch) * epoch
 
 
 def _span(names: tuple[str, ...] | list[str]) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pmrnet.errors import InputError
 from pmrnet.value_checks import (
     all_of,
+    is_0_or_more,
     is_count,
-    is_number,
+    is_count_or_0,
     is_positive,
     is_power_of_two,
-    is_whole,
 )
 
 #: steps that a budget of seconds is spent before
@@ -27,16 +27,15 @@ _EXPECTED = {
     ),
     **dict.fromkeys(("learning_rate", "image_sigma"), (is_positive, "a number above 0")),
     "window": (
-        lambda value: is_whole(value) and (value == 0 or value % 2 == 1),
+        lambda value: is_count_or_0(value) and (value == 0 or value % 2 == 1),
         "0 or an odd number of voxels",
     ),
-    **dict.fromkeys(("smoothing", "integration_steps"), (is_whole, "a whole number of 0 or more")),
     **dict.fromkeys(
-        ("prior_lambda", "tolerance"),
-        (lambda value: is_number(value) and value >= 0, "a number of 0 or more"),
+        ("smoothing", "integration_steps"), (is_count_or_0, "a whole number of 0 or more")
     ),
+    **dict.fromkeys(("prior_lambda", "tolerance"), (is_0_or_more, "a number of 0 or more")),
     "steps": (
-        lambda value: is_whole(value) or all_of(is_whole)(value),
+        lambda value: is_count_or_0(value) or all_of(is_count_or_0)(value),
         "a whole number of 0 or more, or one for each level",
     ),
     "seconds": (lambda value: value is None or is_positive(value), "a number above 0 or None"),

@@ -3,7 +3,7 @@
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.refinement import Refinement, begins_coarser
+from pmrnet.refinement_settings import Refinement, begins_coarser
 
 
 def test_what_begins_coarser_than_it_is_given():

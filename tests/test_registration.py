@@ -356,6 +356,9 @@ def test_warnings_are_printed_and_an_input_stays(files, known, tmp_path, capsys)
     assert main(["register", str(out / "moved.nii.gz"), fixed, *given, "--overwrite"]) == 2
     assert "expected an input that the new results do not replace" in capsys.readouterr().err
     assert (out / "moved.nii.gz").read_bytes() == before
+    found = registration.register(out / "moved.nii.gz", fixed, weights="identity")
+    with pytest.raises(InputError, match="expected an input that the new results do not replace"):
+        found.save(out, overwrite=True)
 
 
 def test_brains_that_do_not_meet_leave_a_record_that_is_json(files, tmp_path, capsys):

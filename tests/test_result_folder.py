@@ -60,6 +60,11 @@ def test_what_the_results_are_made_of_is_never_replaced(tmp_path):
     for given in (tmp_path / "moved.nii.gz", str(tmp_path / ".." / tmp_path.name / "forward.x5")):
         with pytest.raises(InputError, match="expected an input that the new results do not repl"):
             check_folder(tmp_path, True, [mine, given])
+        with (
+            pytest.raises(InputError, match="expected an input"),
+            new_results(tmp_path, True, [given]),
+        ):
+            pass
 
 
 @pytest.mark.parametrize("record", ['{"loss": 1}', "[]", "3", "{", None])

@@ -17,6 +17,7 @@ from pmrnet.transforms import (
     load_chain,
     load_member,
     load_written_inverse,
+    named_inverse,
     parse_member,
     read,
     write,
@@ -204,3 +205,9 @@ def test_missing(tmp_path):
         text = name.replace("no", f"{tmp_path}/no")
         with pytest.raises(InputError, match=r"/no.*: expected the file .*found no such file or"):
             load_chain([text])
+
+
+def test_how_the_inverse_of_a_chain_is_named():
+    named = ["a.mat", "inverse:b", "./inverse:c"]
+    assert named_inverse(named) == ["inverse:./inverse:c", "b", "inverse:a.mat"]
+    assert named_inverse(named_inverse(named)) == named

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+import pmrnet  # noqa: F401  before Keras: tests compute as users do, see `tensorflow_kernels`
+
 # The same examples in every run, so that a run that fails can be repeated;
 # `pytest --hypothesis-profile=default` draws others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)

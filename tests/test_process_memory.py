@@ -7,6 +7,8 @@ import pytest
 
 from pmrnet.process_memory import peak_memory_gib
 
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be asked")
+
 
 def test_peak_memory_grows_with_what_is_held():
     before = peak_memory_gib()
@@ -17,7 +19,7 @@ def test_peak_memory_grows_with_what_is_held():
     assert peak_memory_gib() >= 0.29  # a peak does not go down
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be asked")
+@glibc
 def test_what_is_freed_between_kept_blocks_goes_back():
     code = """
 import psutil
@@ -32,3 +34,30 @@ print(before - resident().rss)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 100e6
+
+
+@glibc
+def test_what_is_freed_is_kept_for_the_next_and_given_back_at_the_end():
+    code = """
+import resource
+import psutil
+from pmrnet.process_memory import freed_memory_kept
+resident = psutil.Process().memory_info
+
+def pages_cleared():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        bytearray(100 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = resident().rss
+outside = pages_cleared()
+with freed_memory_kept():
+    first, inside, held = pages_cleared(), pages_cleared(), resident().rss - before
+print(outside, inside, held, resident().rss - before, pages_cleared())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    outside, inside, held, left, after = map(int, done.stdout.split())
+    assert inside < outside / 10 < 100_000
+    assert held > 100e6 > 10e6 > left  # the 100 MiB, and then no more of them
+    assert after > outside / 2  # as it was before

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pmrnet.tensorflow_kernels import prefer_onednn
+
 __version__ = "0.1.0"
 __all__ = ["register"]
 
 if TYPE_CHECKING:
     from pmrnet.registration import register
+
+prefer_onednn()  # here, since any module may be the one that imports TensorFlow
 
 
 def __getattr__(name: str) -> Any:

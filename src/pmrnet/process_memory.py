@@ -1,9 +1,17 @@
-"""How much memory the process has taken so far, at most, and giving back what it has freed."""
+"""How much memory the process has taken so far, and whether it keeps what it has freed."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# mallopt's parameters and what glibc begins with, from its malloc.h and malloc.c.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_DEFAULTS = {_TRIM_THRESHOLD: 128 << 10, _MMAP_MAX: 65536}
+_KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
 
 def peak_memory_gib() -> float | None:
@@ -23,11 +31,37 @@ def peak_memory_gib() -> float | None:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)
 
 
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Keep what is freed for what comes next, where the C library can be told so (glibc).
+
+    For work that allocates the same large tensors over and over. Otherwise each comes from the
+    system anew, which clears it page by page: a sixth of a training step at 2 mm. It is given back
+    at the end.
+    """
+    _set_allocator(_KEEPING)
+    try:
+        yield
+    finally:
+        _set_allocator(_DEFAULTS)
+        give_back_memory()
+
+
 def give_back_memory() -> None:
     """Return freed memory to the system, where the C library has a call for that (glibc).
 
     Freed blocks that others have split up are kept otherwise: a gigabyte after a few pairs.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
+    if (trim := _glibc("malloc_trim")) is not None:
         trim(0)
+
+
+def _set_allocator(settings: dict[int, int]) -> None:
+    if (mallopt := _glibc("mallopt")) is not None:
+        for parameter, value in settings.items():
+            mallopt(parameter, value)
+
+
+def _glibc(name: str) -> Any:
+    """A function of the C library; None where there is no such one."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

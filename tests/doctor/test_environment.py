@@ -58,6 +58,16 @@ def test_threads(monkeypatch, variable, value, word):
     assert all(word in finding.what and finding.advice for finding in found)
 
 
+@pytest.mark.parametrize(
+    ("value", "levels"), [("0", ["warning"]), ("false", ["warning"]), ("1", [])]
+)
+def test_slow_kernels(monkeypatch, value, levels):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    found = about("oneDNN")
+    assert [finding.level for finding in found] == levels
+    assert all("Unset it" in finding.advice for finding in found)
+
+
 def test_a_cpu_is_fine():
     (finding,) = about("GPU")
     assert finding.level == "ok"

@@ -16,6 +16,7 @@ from pmrnet.doctor.memory import memory_finding
 from pmrnet.doctor.packages import backend_findings, package_findings
 from pmrnet.errors import InputError
 from pmrnet.machine_limits import usable_cores
+from pmrnet.tensorflow_kernels import SWITCH
 
 _GIB = 2**30
 # A prepared LPBA40 takes 0.8 GiB and a training with its checkpoints less than one.
@@ -47,6 +48,7 @@ def check_environment(
         *package_findings(),
         *backend_findings(),
         *_cores(),
+        *_kernels(),
         _accelerator(),
         memory_finding(shape),
         _disk(Path(folder)),
@@ -94,6 +96,19 @@ def _cores() -> list[Finding]:
                 )
             )
     return findings
+
+
+def _kernels() -> list[Finding]:
+    if os.environ.get(SWITCH, "").strip().lower() not in ("0", "false"):
+        return []
+    return [
+        Finding(
+            "warning",
+            f"{SWITCH} keeps TensorFlow from using oneDNN: on many CPUs a training then takes "
+            "several times as long.",
+            "Unset it unless that is meant.",
+        )
+    ]
 
 
 def _accelerator() -> Finding:

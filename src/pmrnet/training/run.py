@@ -23,6 +23,7 @@ from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
 from pmrnet.nn.build import build_objective, network_with_weights
 from pmrnet.nn.growing import GROWING, coarser_settings, grow
+from pmrnet.process_memory import freed_memory_kept
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
 from pmrnet.trained_weights import training_cost
@@ -102,7 +103,8 @@ def train(
         _claim(folder, "data", _data_sha256(data, data_sets))
         if (done := folder / "weights.json").is_file():
             return done
-        start = _train_stages(experiment, data_sets, folder, provenance)
+        with freed_memory_kept():
+            start = _train_stages(experiment, data_sets, folder, provenance)
         return _save_best(experiment, folder, {**provenance, **start})
 
 

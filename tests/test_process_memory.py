@@ -44,20 +44,22 @@ import psutil
 from pmrnet.process_memory import freed_memory_kept
 resident = psutil.Process().memory_info
 
-def pages_cleared():
+def pages_cleared(mib):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
-        bytearray(100 << 20)
+        bytearray(mib << 20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 before = resident().rss
-outside = pages_cleared()
+outside = pages_cleared(100)
 with freed_memory_kept():
-    first, inside, held = pages_cleared(), pages_cleared(), resident().rss - before
-print(outside, inside, held, resident().rss - before, pages_cleared())
+    pages_cleared(100)
+    inside, held = pages_cleared(100), resident().rss - before
+print(outside, inside, held, resident().rss - before, pages_cleared(100), pages_cleared(10))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    outside, inside, held, left, after = map(int, done.stdout.split())
+    outside, inside, held, left, after, smaller = map(int, done.stdout.split())
     assert inside < outside / 10 < 100_000
     assert held > 100e6 > 10e6 > left  # the 100 MiB, and then no more of them
     assert after > outside / 2  # as it was before
+    assert smaller < outside / 10 / 4  # which glibc maps once and then keeps, as before

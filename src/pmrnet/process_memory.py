@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# mallopt's parameters and what glibc begins with, from its malloc.h and malloc.c.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_DEFAULTS = {_TRIM_THRESHOLD: 128 << 10, _MMAP_MAX: 65536}
+# mallopt's parameters, from glibc's malloc.h. Whoever sets one ends glibc's own adaptation, so that
+# what is set at the end is what it adapts to where large blocks come and go, by its malloc.c.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_ADAPTED = {_TRIM_THRESHOLD: 64 << 20, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 65536}
 _KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
 
@@ -36,14 +37,13 @@ def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed for what comes next, where the C library can be told so (glibc).
 
     For work that allocates the same large tensors over and over. Otherwise each comes from the
-    system anew, which clears it page by page: a sixth of a training step at 2 mm. It is given back
-    at the end.
+    system anew, which clears it page by page. It is given back at the end.
     """
     _set_allocator(_KEEPING)
     try:
         yield
     finally:
-        _set_allocator(_DEFAULTS)
+        _set_allocator(_ADAPTED)
         give_back_memory()
 
 

@@ -55,7 +55,12 @@ def values_gradient(cotangent: object, displacement: object, grid: tuple[int, ..
         # XLA scatters on one thread; TensorFlow runs the corners' islands side by side.
         corners = itertools.product((0, 1), repeat=len(grid))
         return add(
-            *(_scatter_to_corner(cotangent, displacement, grid=grid, upper=c) for c in corners)
+            *(
+                _scatter_to_corner(
+                    cotangent, displacement, ops.convert_to_tensor(corner, "float32"), grid=grid
+                )
+                for corner in corners
+            )
         )
 
     if grid != tuple(displacement.shape[1:-1]) or math.prod(grid) < _WORTH_A_STENCIL:

@@ -132,11 +132,12 @@ def _forward_difference(values: object, axis: int) -> object:
 
 
 def scatter_to_corner(
-    cotangent: object, displacement: object, grid: tuple[int, ...], upper: tuple[int, ...]
+    cotangent: object, displacement: object, upper: object, grid: tuple[int, ...]
 ) -> object:
     """One corner's part of the gradient with respect to the sampled values, by scattering.
 
-    The whole gradient, exact for any displacement, is the sum over the 2^N corners.
+    The whole gradient, exact for any displacement, is the sum over the 2^N corners. Which corner
+    is a tensor, so that one compiled program serves for all of them.
 
     Parameters
     ----------
@@ -144,10 +145,10 @@ def scatter_to_corner(
         (batch, *out_grid, C), gradient with respect to the warped values.
     displacement
         (batch, *out_grid, N), voxels.
+    upper
+        (N,), per axis 1 for the upper corner of the cell, 0 for the lower; float32.
     grid
         Shape of the grid that was sampled.
-    upper
-        Per axis, 1 for the upper corner of the cell, 0 for the lower.
 
     Returns
     -------
@@ -157,10 +158,12 @@ def scatter_to_corner(
     channels = cotangent.shape[-1]
     cells = displaced_cells(displacement, grid)
     batch = ops.shape(cotangent)[0] if cotangent.shape[0] is None else cotangent.shape[0]
-    weight = 1.0
-    for fraction, up in zip(cells.fractions, upper, strict=True):
-        weight = weight * (fraction if up else 1.0 - fraction)
-    index = ops.reshape(_corner(cells, upper), [-1, 1])
+    weight, corner = 1.0, cells.base
+    for axis, (fraction, stride) in enumerate(zip(cells.fractions, cells.strides, strict=True)):
+        up = upper[axis]
+        weight = weight * (up * fraction + (1.0 - up) * (1.0 - fraction))
+        corner = corner + ops.cast(up, "int32") * stride
+    index = ops.reshape(corner, [-1, 1])
     rows = ops.reshape(weight[..., None] * cotangent, [-1, channels])
     total = ops.scatter(index, rows, (batch * math.prod(grid), channels))
     return ops.reshape(total, (batch, *grid, channels))

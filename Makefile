@@ -49,8 +49,9 @@ docs-figures: data
 	mkdir -p docs/figures
 	cp figures/demo-[234]-*.png figures/lpba40-[15]-*.png docs/figures/
 
-# A file of tests is one process's, so that what its tests share is made once.
-PARALLEL = -n logical --maxprocesses 4 --dist loadfile
+# A file of tests is one process's, so that what its tests share is made once; the order of the files
+# is that of tests/conftest.py.
+PARALLEL = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(TEST)
 	$(VENV)/bin/python -m pytest $(PARALLEL)

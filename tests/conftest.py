@@ -26,6 +26,19 @@ GRID_2D = (9, 11)
 GRID_3D = (7, 8, 9)
 
 
+# Files of minutes, longest first: one that began last would be run by one process alone at the end.
+LONG = (
+    *("test_notebooks", "test_refine", "test_run", "test_backends", "test_demo", "test_bench"),
+    *("test_workflow", "test_template_building"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long; a process is given whole files, in this order."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def seeded_weights():
     """Every file of tests begins with the same seeds: Keras draws weights from Python's numbers.

@@ -12,6 +12,9 @@ NAMES = [path.stem for path in NOTEBOOKS]
 # Absolute paths of Unix and Windows, and home folders.
 ABSOLUTE = re.compile(r"""["'(\s](/[A-Za-z][\w.-]*/|~/|[A-Za-z]:[\\/])""")
 PARAMETER = 'DATASET = "demo"'
+METHODS = "METHODS = None"
+#: on real brains all methods are minutes: without field, one network, one with a second stage
+SOME = ["none", "pmrnet", "pmrnet-refined"]
 
 
 def test_there_is_one_for_each_figure():
@@ -56,12 +59,13 @@ def project(tmp_path_factory):
     return folder
 
 
-def run(path, folder, dataset="demo"):
-    """Execute a notebook from `folder`; returns it with its outputs."""
+def run(path, folder, dataset="demo", methods=None):
+    """Execute a notebook from `folder` with its parameters; returns it with its outputs."""
     client = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace(PARAMETER, f'DATASET = "{dataset}"')
+        cell.source = cell.source.replace(METHODS, f"METHODS = {methods}")
     resources = {"metadata": {"path": str(folder)}}
     client.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources=resources
@@ -95,5 +99,5 @@ def test_runs_on_built_in_data(path, project):
 def test_runs_on_lpba40(path, data_path):
     if not (ROOT / "data/prepared/lpba40/S31/subject.json").is_file():
         pytest.skip("LPBA40 is not prepared; run `make data DATASET=lpba40`")
-    found = outputs(run(path, ROOT, "lpba40"))
+    found = outputs(run(path, ROOT, "lpba40", SOME))
     assert any("image/png" in x.get("data", {}) for x in found)

@@ -76,6 +76,23 @@ def test_only_some(tmp_path, monkeypatch):
     ]
 
 
+def test_only_some_methods(tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def dice(dataset, **options):
+        asked[dataset] = options
+        return small_figure()
+
+    drawn = {"1-network": lambda _: small_figure(), "5-dice": dice}
+    monkeypatch.setattr("pmrnet.figures.files.FIGURES", drawn)
+    arguments = ["figures", "--dataset", "demo", "--out", str(tmp_path / "out"), "--methods"]
+    assert main([*arguments, "pmrnet", "none"]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert asked == {"demo": {"methods": ["none", "pmrnet"]}}
+    assert main([*arguments, "pmr"]) == 2
+    assert "expected some of the methods none, affine, pmrnet, found pmr" in capsys.readouterr().err
+
+
 def test_a_figure_that_does_not_exist(capsys):
     assert main(["figures", "--dataset", "demo", "--only", "6-none"]) == 2
     assert "expected some of 1-network, 2-posteriors" in capsys.readouterr().err

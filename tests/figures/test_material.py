@@ -51,6 +51,44 @@ def test_scores_and_reasons(project):
     assert not set(scores) & set(absent)
 
 
+def test_only_the_methods_that_are_named(project):
+    data = Dataset.load("lpba40")
+    for method in ("affine", "mine", "pmrnet"):
+        store(data.results, method, data.protocol, 0.5)
+    scores, absent = material.scores_of(data, ["syn", "pmrnet", "affine"])
+    assert list(scores) == ["Affine", "PMR-Net"]
+    assert list(absent) == ["ANTs SyN"]
+    with pytest.raises(InputError, match=r"expected some of .* mine, found pmr-net; name those"):
+        material.scores_of(data, ["pmr-net", "affine"])
+    with pytest.raises(InputError, match="found none"):
+        material.shown_methods(data, [])
+
+
+def test_views_of_the_methods_that_are_named(project, monkeypatch):
+    data = Dataset.load("demo")
+    subject = SimpleNamespace(
+        image=np.zeros((4, 5, 6), np.float32),
+        labels_path=None,
+        name="sub",
+        native_affine=np.eye(4),
+        grid_to_native=np.eye(4),
+    )
+    pair = material.Pair(data, data.protocol, subject, subject)
+    for method in ("mine", "other"):
+        store(data.results, method, data.protocol, 0.5)
+    registered = []
+
+    def displacement(_, method, scored):
+        registered.append(method)
+        return np.zeros((4, 5, 6, 3), np.float32)
+
+    monkeypatch.setattr(material, "_displacement", displacement)
+    _, views, absent = material.views_of(pair, ["mine", "affine"])
+    assert [view.title for view in views] == ["Affine", "mine"]
+    assert registered == ["mine"]
+    assert absent == {}
+
+
 def test_the_demo_leaves_its_results_elsewhere(project):
     data = Dataset.load("demo")
     store(Path("runs/demo-report/results"), "pmrnet", data.protocol, 0.5)

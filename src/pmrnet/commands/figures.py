@@ -16,13 +16,19 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--only", nargs="+", metavar="FIGURE", help="some of them: 1-network, 5-dice, ..."
     )
+    command.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="those that the comparison and the box plots show: pmrnet, syn-cc, ...",
+    )
     command.set_defaults(run=_figures)
 
 
 def _figures(options: argparse.Namespace) -> int:
     from pmrnet.figures.files import write_figures
 
-    written, missing = write_figures(options.dataset, options.out, options.only)
+    written, missing = write_figures(options.dataset, options.out, options.only, options.methods)
     for path in written:
         print(path)
     for name, reason in missing.items():

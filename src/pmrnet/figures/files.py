@@ -15,7 +15,14 @@ from pmrnet.figures.built_in import score_pair_here
 from pmrnet.figures.comparison import draw_comparison
 from pmrnet.figures.dice_boxes import draw_dice_boxes
 from pmrnet.figures.latents import draw_latents, split_latents
-from pmrnet.figures.material import build_method, load_method, load_pair, scores_of, views_of
+from pmrnet.figures.material import (
+    build_method,
+    load_method,
+    load_pair,
+    scores_of,
+    shown_methods,
+    views_of,
+)
 from pmrnet.figures.network_diagram import draw_network
 from pmrnet.figures.posteriors import draw_posteriors, level_posteriors
 from pmrnet.files import atomic_path
@@ -47,16 +54,25 @@ def latents_figure(dataset: str, make: bool = False) -> Figure:
     return draw_latents(latents, *images, spacing, f"{pair.title}, weights {source}")
 
 
-def comparison_figure(dataset: str, make: bool = False) -> Figure:
-    """Figure 4, of the first test pair; `make`: see `pmrnet.figures.material.load_pair`."""
+def comparison_figure(
+    dataset: str, make: bool = False, methods: Sequence[str] | None = None
+) -> Figure:
+    """Figure 4, of the first test pair.
+
+    `make`: see `pmrnet.figures.material.load_pair`; `methods`: see `shown_methods` there. All of
+    them are minutes of work at full resolution, since refinement is applied anew.
+    """
     pair = load_pair(dataset, make)
-    return draw_comparison(*views_of(pair), pair.title)
+    return draw_comparison(*views_of(pair, methods), pair.title)
 
 
-def dice_figure(dataset: str, make: bool = False) -> Figure:
-    """Figure 5, from the stored results; `make`: where there are none, score one pair for it."""
+def dice_figure(dataset: str, make: bool = False, methods: Sequence[str] | None = None) -> Figure:
+    """Figure 5, from the stored results; `make`: where there are none, score one pair for it.
+
+    `methods`: see `pmrnet.figures.material.shown_methods`.
+    """
     data = Dataset.load(dataset)
-    scores, absent = scores_of(data)
+    scores, absent = scores_of(data, methods)
     if not scores and make:
         scores = score_pair_here(load_pair(dataset, make))
         absent = {title: reason for title, reason in absent.items() if title not in scores}
@@ -71,13 +87,15 @@ def dice_figure(dataset: str, make: bool = False) -> Figure:
 
 
 #: by the end of the files' names
-FIGURES: dict[str, Callable[[str], Figure]] = {
+FIGURES: dict[str, Callable[..., Figure]] = {
     "1-network": network_figure,
     "2-posteriors": posteriors_figure,
     "3-latents": latents_figure,
     "4-comparison": comparison_figure,
     "5-dice": dice_figure,
 }
+#: figures with a place for every method
+_OF_METHODS = {"4-comparison", "5-dice"}
 
 
 def save_figure(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -109,7 +127,10 @@ def save_png(figure: Figure, path: Path, dpi: int) -> Path:
 
 
 def write_figures(
-    dataset: str, out: str | os.PathLike[str], only: Sequence[str] | None = None
+    dataset: str,
+    out: str | os.PathLike[str],
+    only: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
 ) -> tuple[list[Path], dict[str, str]]:
     """Write the figures of a data set that can be made.
 
@@ -121,6 +142,8 @@ def write_figures(
         Folder for `<dataset>-<figure>.pdf` and `.png`.
     only
         Names of the figures to write; None for all.
+    methods
+        Those that figures 4 and 5 show; see `pmrnet.figures.material.shown_methods`.
 
     Returns
     -------
@@ -131,7 +154,7 @@ def write_figures(
     Raises
     ------
     InputError
-        If there is no such data set or figure.
+        If there is no such data set, figure or method.
     """
     unknown = set(only or ()) - set(FIGURES)
     if unknown:
@@ -139,16 +162,17 @@ def write_figures(
             f"figures: expected some of {', '.join(FIGURES)}, found {', '.join(sorted(unknown))}; "
             "name those."
         )
-    name = Dataset.load(dataset).name
+    data = Dataset.load(dataset)
+    chosen = {} if methods is None else {"methods": shown_methods(data, methods)}
     written: list[Path] = []
     missing: dict[str, str] = {}
     for ending, draw in FIGURES.items():
         if only is not None and ending not in only:
             continue
         try:
-            figure = draw(dataset)
+            figure = draw(dataset, **(chosen if ending in _OF_METHODS else {}))
         except InputError as reason:
             missing[ending] = str(reason)
             continue
-        written += save_figure(figure, Path(out) / f"{name}-{ending}")
+        written += save_figure(figure, Path(out) / f"{data.name}-{ending}")
     return written, missing

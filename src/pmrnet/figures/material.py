@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,11 +146,43 @@ def stored_results(data: Dataset) -> dict[str, Result]:
     return found
 
 
-def scores_of(data: Dataset) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Dice of every pair and region by title of the method, and why others have none."""
+def shown_methods(data: Dataset, only: Sequence[str] | None = None) -> list[str]:
+    """Methods of the figures of a data set, in the order of its table.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    only
+        Names as in commands and files, such as `pmrnet-plus`; None for all.
+
+    Raises
+    ------
+    InputError
+        If one is named that the data set does not have.
+    """
+    known = in_order({*listed(data), *stored_results(data)})
+    if only is None:
+        return known
+    unknown = sorted(set(only) - set(known))
+    if unknown or not only:
+        raise InputError(
+            f"figures of {data.name}: expected some of the methods {', '.join(known)}, found "
+            f"{', '.join(unknown) or 'none'}; name those."
+        )
+    return [method for method in known if method in only]
+
+
+def scores_of(
+    data: Dataset, only: Sequence[str] | None = None
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Dice of every pair and region by title of the method, and why others have none.
+
+    `only`: see `shown_methods`.
+    """
     results = stored_results(data)
     scores, absent = {}, {}
-    for method in in_order({*listed(data), *results}):
+    for method in shown_methods(data, only):
         title = method_of(method).title
         if method not in results:
             absent[title] = "no result stored"
@@ -161,8 +193,17 @@ def scores_of(data: Dataset) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     return scores, absent
 
 
-def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
+def views_of(
+    pair: Pair, only: Sequence[str] | None = None
+) -> tuple[View, list[View], dict[str, str]]:
     """Apply every method that can be applied to a pair.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    only
+        See `shown_methods`.
 
     Returns
     -------
@@ -176,10 +217,11 @@ def views_of(pair: Pair) -> tuple[View, list[View], dict[str, str]]:
     from pmrnet.figures.comparison import view_of
 
     data, groups = pair.dataset, pair.protocol.groups
+    methods = shown_methods(data, only)
     scored = dict(_pair_dice(pair))
     fixed = view_of("Fixed", pair.fixed, pair.fixed, None, groups)
     views, absent = [], {}
-    for method in listed(data):
+    for method in methods:
         title = method_of(method).title
         displacement = None
         if method not in ALIGNMENTS:

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from fake_brains import template_brain
+from fake_strippers import Stripper, put_in_a_head
 from pmrnet import brain_files, network_field, pair_job, registration_report
 from pmrnet.batch_pairs import run_pairs
 from pmrnet.batch_table import COLUMNS
@@ -256,6 +257,36 @@ def test_refinement_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, 
     assert network.calls == 1
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)
+
+
+@pytest.mark.parametrize("weights", ["x", "identity"])
+def test_a_head_of_several_pairs_is_stripped_once(folder, tmp_path, network, monkeypatch, weights):
+    brain = put_in_a_head(folder / "a.nii.gz")
+    tool = Stripper(tmp_path / "bin", monkeypatch)
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\na.nii.gz,c.nii.gz\n")
+    out = tmp_path / "out"
+    assert run(path, out, weights=weights)[0] == 2
+    assert "say --strip" in table(out)["b_to_a"]["message"]
+    assert run(path, out, weights=weights, strip=True)[0] == 0
+    assert tool.uses == 1
+    for name, role in (("b_to_a", "fixed"), ("a_to_c", "moving")):
+        mask = nib.load(out / name / f"{role}_mask.nii.gz")
+        np.testing.assert_array_equal(np.asarray(mask.dataobj), brain)
+        images = json.loads((out / name / "metrics.json").read_text())["images"]
+        assert images[role]["stripped"]["tool"] == "mri_synthstrip"
+    # The results are those of the same images, however the brain was found.
+    before = [(out / name / "metrics.json").stat().st_mtime_ns for name in table(out)]
+    assert run(path, out, weights=weights)[0] == 0
+    assert [(out / name / "metrics.json").stat().st_mtime_ns for name in table(out)] == before
+
+
+def test_the_command_strips(folder, tmp_path, network, monkeypatch):
+    put_in_a_head(folder / "a.nii.gz")
+    tool = Stripper(tmp_path / "bin", monkeypatch)
+    path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
+    arguments = ["batch", str(path), "-o", str(tmp_path / "out"), "--no-report"]
+    assert main([*arguments, "--strip"]) == 0
+    assert tool.uses == 1
 
 
 def test_the_temperature_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, network):

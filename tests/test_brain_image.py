@@ -9,6 +9,7 @@ import pytest
 
 from pmrnet.brain_image import read_brain
 from pmrnet.cli import main
+from pmrnet.data.skull_strip import strip_skull
 from pmrnet.errors import InputError
 
 AFFINE = nib.affines.from_matvec(np.diag([-5.0, 6.0, 7.0]), (90, -110, -100))
@@ -74,15 +75,15 @@ def test_a_whole_head_is_refused_with_what_strips_it(head, path):
 
 def test_and_with_the_tool_that_is_installed(head, tool):
     with pytest.raises(InputError, match=r"say --strip .* to run mri_synthstrip, found here, or"):
-        read_brain(head, None, "moving image", offers_strip=True)
-    # A batch has no such option.
+        read_brain(head, None, "moving image", offers_strip=strip_skull)
+    # The preparation of a data set has no such option.
     with pytest.raises(InputError, match=r"whole head.* strip it with SynthStrip") as caught:
         read_brain(head, None, "moving image")
     assert "--strip" not in str(caught.value)
 
 
 def test_a_whole_head_is_stripped_if_that_is_wanted(head, tool):
-    found = read_brain(head, None, "moving image", strip=True)
+    found = read_brain(head, None, "moving image", strip=strip_skull)
     np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
     assert (found.stripped.tool, found.stripped.version) == ("mri_synthstrip", "unknown")
     # Results are written with the whole image.
@@ -91,9 +92,9 @@ def test_a_whole_head_is_stripped_if_that_is_wanted(head, tool):
 
 def test_what_needs_no_stripping_is_left_alone(head, stripped, path):
     """There is no tool: it would be an error."""
-    assert read_brain(stripped, None, "moving image", strip=True).stripped is None
+    assert read_brain(stripped, None, "moving image", strip=strip_skull).stripped is None
     mask = nib.Nifti1Image(BRAIN.astype(np.uint8), AFFINE)
-    found = read_brain(head, mask, "moving image", strip=True)
+    found = read_brain(head, mask, "moving image", strip=strip_skull)
     assert found.stripped is None
     assert found.mask_name == "mask of the moving image"
     np.testing.assert_array_equal(found.brain.data != 0, BRAIN)
@@ -110,7 +111,7 @@ def test_masks_by_probability_and_the_image_as_its_mask(head, path):
 
 def test_to_strip_without_a_tool(head, path):
     with pytest.raises(InputError, match=r"expected one of mri_synthstrip, .*on the PATH"):
-        read_brain(head, None, "moving image", strip=True)
+        read_brain(head, None, "moving image", strip=strip_skull)
 
 
 def test_command_records_the_tool_and_keeps_the_mask(head, stripped, tool, tmp_path, capsys):
@@ -164,6 +165,6 @@ def test_a_mask_that_leaves_no_brain_is_said(head, tool, by, value, found):
     tool.write_text(_TOOL.replace("10:26, 12:30, 9:22", "2:4, 2:4, 2:4"))
     where = path if by == "file" else "that mri_synthstrip made"
     with pytest.raises(InputError) as caught:
-        read_brain(head, path if by == "file" else None, "moving image", strip=True)
+        read_brain(head, path if by == "file" else None, "moving image", strip=strip_skull)
     expected = f"{head}: expected a brain with contrast inside the mask {where}, found {found};"
     assert expected in str(caught.value)

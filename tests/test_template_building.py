@@ -13,6 +13,7 @@ from keras import ops
 from rich.console import Console
 from scipy import ndimage
 
+from fake_strippers import Stripper, put_in_a_head
 from pmrnet import network_field, spatial, template_building
 from pmrnet.cli import main
 from pmrnet.data import alignment
@@ -266,6 +267,33 @@ def test_done_is_done_and_others_are_not_replaced_silently(brains, tmp_path, net
         build(brains, other, count=2, overwrite=True)
     with pytest.raises(InputError, match="Iterations: expected 1 or more"):
         build(brains, tmp_path / "new", count=2, iterations=0)
+
+
+def test_heads_are_stripped(brains, tmp_path, network, monkeypatch):
+    network(Shifting())
+    folder = shutil.copytree(brains, tmp_path / "heads")
+    plain = build(folder, tmp_path / "plain", count=2, iterations=1)
+    put_in_a_head(folder / "S0.nii.gz")
+    tool = Stripper(tmp_path / "bin", monkeypatch)
+    with pytest.raises(InputError, match="say --strip"):
+        build(folder, tmp_path / "out", count=2, iterations=1)
+    out = build(folder, tmp_path / "out", count=2, iterations=1, strip=True)
+    assert tool.uses == 1
+    subjects = json.loads((out / "template.json").read_text())["subjects"]
+    assert subjects["S0"]["stripped"] == {"tool": "mri_synthstrip", "version": "unknown"}
+    assert "stripped" not in subjects["S1"]
+    one, other = (np.asarray(nib.load(p / "template.nii.gz").dataobj) for p in (plain, out))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_command_strips(brains, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        template_building, "build_template", lambda *_, **options: asked.update(options) or _[1]
+    )
+    images = [str(brains / f"S{number}.nii.gz") for number in (0, 1)]
+    assert main(["template", *images, "-o", str(tmp_path / "out"), "--strip"]) == 0
+    assert asked["strip"] is True
 
 
 def test_what_is_somebody_elses_stays(brains, tmp_path, network):

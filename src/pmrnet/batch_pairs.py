@@ -40,6 +40,7 @@ def run_pairs(
     scheduler: str | None = None,
     refine: Refinement | None = None,
     temperature: float | str | None = None,
+    strip: bool = False,
     format: str = "itk",
     uncertainty: bool = True,
     report: bool = True,
@@ -55,8 +56,8 @@ def run_pairs(
     out
         Folder of the results: one folder a pair, as `pmrnet.registration_files.save` writes it, and
         the table `results.csv`.
-    weights, refine, temperature
-        As in `pmrnet.register`.
+    weights, refine, temperature, strip
+        As in `pmrnet.register`; a brain of several pairs is stripped once.
     workers
         Processes of Dask on this machine; 0 works in this process and needs no Dask.
     scheduler
@@ -92,7 +93,7 @@ def run_pairs(
     options["refine"] = None if refine is None else asdict(refine)
     options["weights_sha256"] = key_of(model)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
-    jobs = _jobs(pairs, out, weights, refine, options)
+    jobs = _jobs(pairs, out, weights, refine, strip, options)
     unfinished = []
     for job in jobs:
         if job.finished:
@@ -126,6 +127,7 @@ def _jobs(
     out: Path,
     weights: str,
     refine: Refinement | None,
+    strip: bool,
     options: Mapping[str, Any],
 ) -> list[PairJob]:
     brains: dict[tuple[Path, Path | None], BrainFiles] = {}
@@ -135,7 +137,7 @@ def _jobs(
         for role in ("moving", "fixed"):
             files = getattr(pair, role), getattr(pair, f"{role}_mask")
             if files not in brains:
-                brains[files] = BrainFiles.read(*files)
+                brains[files] = BrainFiles.read(*files, strip)
             own[role] = brains[files]
         labels = {
             role: path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pmrnet.data.brain_contrast import check_contrast
 from pmrnet.data.brain_mask import cut_out
 from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
 from pmrnet.data.reading import without_trailing_axes
-from pmrnet.data.skull_strip import SkullStrip, installed_tool, strip_skull
+from pmrnet.data.skull_strip import SkullStrip, installed_tool
 from pmrnet.data.volume import Volume, load_image
 from pmrnet.data.whole_head import STRIPPERS, is_whole_head, refuse_whole_head
 from pmrnet.errors import InputError
@@ -50,7 +50,11 @@ class BrainImage:
 
 
 def read_brain(
-    given: Image, mask: Image | None, role: str, strip: bool = False, offers_strip: bool = False
+    given: Image,
+    mask: Image | None,
+    role: str,
+    strip: Callable[[Volume, str], SkullStrip] | None = None,
+    offers_strip: bool = False,
 ) -> BrainImage:
     """Read an image and cut the brain out.
 
@@ -64,7 +68,8 @@ def read_brain(
     role
         What the image is, for messages, such as ``fixed image``.
     strip
-        Let an installed tool strip the image if it looks like a whole head.
+        What finds the brain in an image that looks like a whole head and has no mask, such as
+        `pmrnet.data.skull_strip.strip_skull`; such an image is refused if None.
     offers_strip
         Whether who calls could say `strip`, for messages.
 
@@ -81,8 +86,8 @@ def read_brain(
         brain = cut_out(whole, volume, name, mask_name)
         check_contrast(brain, name, mask_name)
         return BrainImage(name, image, brain, mask_name)
-    if strip and is_whole_head(whole):
-        stripped = strip_skull(whole, name)
+    if strip is not None and is_whole_head(whole):
+        stripped = strip(whole, name)
         brain = replace(whole, data=np.where(stripped.mask.data > 0, whole.data, 0))
         check_contrast(brain, name, f"that {stripped.tool} made")
         return BrainImage(name, image, brain, stripped=stripped)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from pmrnet.aligned_brain import AlignedBrain, place_image
 from pmrnet.brain_files import BrainFiles, align_files
-from pmrnet.brain_image import read_brain
 from pmrnet.errors import InputError
 from pmrnet.pairs_csv import Pair
 from pmrnet.process_memory import give_back_memory
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
     from pmrnet.refinement_settings import Refinement
 
-#: hidden folder of the brains' alignments, in the folder of the results
+#: hidden folder of the brains' alignments and masks, in the folder of the results
 ALIGNMENTS = ".alignments"
 
 # A worker of Dask may have several threads, which Keras does not allow.
@@ -80,7 +79,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
     with _one_at_a_time:
         started = time.perf_counter()
         kept = job.folder.parent / ALIGNMENTS
-        align = _placed if job.weights == IDENTITY else partial(_aligned, kept=kept)
+        align = partial(_placed if job.weights == IDENTITY else _aligned, kept=kept)
         with ThreadPoolExecutor(max_workers=2) as pool:
             moving, fixed = pool.map(align, (job.moving, job.fixed))
         seconds = {"affine": time.perf_counter() - started}
@@ -117,8 +116,8 @@ def _aligned(files: BrainFiles, kept: Path) -> AlignedBrain:
     return align_files(files, kept)
 
 
-def _placed(files: BrainFiles) -> AlignedBrain:
-    return place_image(read_brain(files.image, files.mask, str(files.image)))
+def _placed(files: BrainFiles, kept: Path) -> AlignedBrain:
+    return place_image(files.brain(kept))
 
 
 def key_of(model: FieldModel | AlignmentOnly) -> str:

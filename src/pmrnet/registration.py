@@ -22,6 +22,7 @@ import numpy as np
 from pmrnet.aligned_brain import AlignedBrain, align_image, place_image
 from pmrnet.brain_image import Image, read_brain
 from pmrnet.composition import native_displacement
+from pmrnet.data.skull_strip import strip_skull
 from pmrnet.data.template import network_grid
 from pmrnet.registration_method import IDENTITY, AlignmentOnly, NoField, load_method
 from pmrnet.transforms import AffineTransform, DenseTransform, apply_to_image, jacobian_determinant
@@ -211,10 +212,11 @@ def register(
     started = time.perf_counter()
     given = ((moving, moving_mask, "moving image"), (fixed, fixed_mask, "fixed image"))
     align = place_image if str(weights) == IDENTITY else align_image
+    stripper = strip_skull if strip else None
     # Reading and aligning are the work of libraries that leave Python to others meanwhile.
     with ThreadPoolExecutor(max_workers=len(given)) as pool:
         sources = list(
-            pool.map(lambda one: read_brain(*one, strip=strip, offers_strip=True), given)
+            pool.map(lambda one: read_brain(*one, strip=stripper, offers_strip=True), given)
         )
     with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from pmrnet.aligned_brain import AlignedBrain
 from pmrnet.brain_files import BrainFiles, align_files
 from pmrnet.composition import Placement, native_displacement
 from pmrnet.data.prepared import write_json
@@ -57,6 +58,7 @@ def build_template(
     *,
     iterations: int = 4,
     weights: str | PathLike = DEFAULT_WEIGHTS,
+    strip: bool = False,
     overwrite: bool = False,
     shape: tuple[int, int, int] = (160, 192, 160),
     console: Console | None = None,
@@ -78,7 +80,7 @@ def build_template(
         brains.
     iterations
         Registrations of every brain.
-    weights
+    weights, strip
         As in `pmrnet.register`.
     overwrite
         Replace another template in the folder.
@@ -104,7 +106,7 @@ def build_template(
         raise InputError(f"Iterations: expected 1 or more, found {iterations}; give a number.")
     out, console = Path(out), console or Console(file=sys.stderr)
     model = network_field.load_field_model(weights)
-    files = {s.name: BrainFiles.read(s.image, s.mask) for s in subjects}
+    files = {s.name: BrainFiles.read(s.image, s.mask, strip) for s in subjects}
     identity = {
         "format": _FORMAT,
         "subjects": {name: dict(brain.checksums) for name, brain in files.items()},
@@ -136,11 +138,11 @@ def _build(
     _check_begun(work, iterations, overwrite)
     write_json(work / "identity.json", identity)
     grid = network_grid(1, shape)
-    placements, overlaps = {}, {}
+    placements, described = {}, {}
     for name, brain in track(files.items(), "aligning", console=console):
         aligned = align_files(brain, work / "alignments", shape)
         save_array(work / "images" / f"{name}.npy", aligned.network_image)
-        placements[name], overlaps[name] = aligned.placement, aligned.overlap
+        placements[name], described[name] = aligned.placement, _described(brain, aligned)
     figures = [_first_mean(work, list(files))]
     for number in range(1, iterations + 1):
         figures.append(_iterate(work, number, list(files), model, console))
@@ -153,14 +155,19 @@ def _build(
         "iterations": iterations,
         "figures": figures[1:],
         "spread_affine": figures[0]["spread"],
-        "subjects": {
-            name: {"file": brain.image.name, "template_overlap": round(overlaps[name], 6)}
-            for name, brain in files.items()
-        },
+        "subjects": described,
         "identity": identity,
         "provenance": _provenance(model, identity, iterations),
     }
     _publish(out, grid, placements, iterations, model, record, console)
+
+
+def _described(files: BrainFiles, aligned: AlignedBrain) -> dict[str, Any]:
+    """What the record says of a brain."""
+    record = {"file": files.image.name, "template_overlap": round(aligned.overlap, 6)}
+    if (stripped := aligned.source.stripped) is not None:
+        record["stripped"] = {"tool": stripped.tool, "version": stripped.version}
+    return record
 
 
 def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite: bool) -> bool:

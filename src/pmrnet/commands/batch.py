@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_refine
+from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_refine, add_strip
 
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
@@ -45,6 +45,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
     batch.add_argument("--workers", type=int, default=0, help="processes on this machine (0: none)")
     batch.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs")
+    add_strip(batch)
     batch.add_argument("--weights", help=WEIGHTS)
     add_refine(batch)
     batch.add_argument(
@@ -67,6 +68,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "perhaps mask and name",
     )
     template.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
+    add_strip(template)
     template.add_argument("--iterations", type=int, default=4)
     template.add_argument("--weights", help="shipped name or JSON file")
     template.add_argument("--overwrite", action="store_true", help="replace another template")
@@ -106,6 +108,7 @@ def _run_batch(options: argparse.Namespace) -> int:
         scheduler=options.scheduler,
         refine=refine,
         temperature=temperature,
+        strip=options.strip,
         format=options.format,
         uncertainty=not options.no_uncertainty,
         report=not options.no_report,
@@ -125,6 +128,7 @@ def _run_template(options: argparse.Namespace) -> None:
         options.out,
         iterations=options.iterations,
         weights=options.weights or DEFAULT_WEIGHTS,
+        strip=options.strip,
         overwrite=options.overwrite,
     )
     print(f"template: {out / 'template.nii.gz'}")

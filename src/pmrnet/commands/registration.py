@@ -53,11 +53,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for role in ("moving", "fixed"):
         register.add_argument(f"--{role}-mask", type=Path, help=MASK)
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
-    register.add_argument(
-        "--strip",
-        action="store_true",
-        help="strip whole heads without a mask by SynthStrip, HD-BET or BET, if installed",
-    )
+    add_strip(register)
     register.add_argument("--weights", help=WEIGHTS)
     add_refine(register)
     register.add_argument(
@@ -116,6 +112,15 @@ def add_refine(command: argparse.ArgumentParser) -> None:
         const="",
         metavar="BUDGET",
         help="optimise each pair's deformation; BUDGET: a time (20s) or a number of steps",
+    )
+
+
+def add_strip(command: argparse.ArgumentParser) -> None:
+    """Add ``--strip``."""
+    command.add_argument(
+        "--strip",
+        action="store_true",
+        help="strip whole heads without a mask by SynthStrip, HD-BET or BET, if installed",
     )
 
 

@@ -17,5 +17,14 @@ def prefer_onednn() -> None:
     Left to itself it does so only where there is AVX-512; elsewhere the gradients of its own 3D
     convolutions make a training step several times as long. Call before TensorFlow is imported.
     """
-    if platform.machine().lower() in _X86:
+    if _is_x86():
         os.environ.setdefault(SWITCH, "1")
+
+
+def onednn_is_refused() -> bool:
+    """Whether the user keeps TensorFlow from oneDNN where `prefer_onednn` would have it."""
+    return _is_x86() and os.environ.get(SWITCH, "").strip().lower() in ("0", "false")
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in _X86

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pmrnet import tensorflow_kernels
 from pmrnet.doctor import check_environment, environment
 from pmrnet.errors import InputError
 
@@ -66,6 +67,11 @@ def test_slow_kernels(monkeypatch, value, levels):
     found = about("oneDNN")
     assert [finding.level for finding in found] == levels
     assert all("Unset it" in finding.advice for finding in found)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert about("oneDNN") == []
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setattr(tensorflow_kernels.platform, "machine", lambda: "arm64")
+    assert about("oneDNN") == []
 
 
 def test_a_cpu_is_fine():

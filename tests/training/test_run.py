@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import h5py
@@ -97,6 +98,21 @@ def assert_same_files(folder, other):
     for key in ("epoch", "loss", "val_dice"):
         ours, theirs = ([float(row[key]) for row in log] for log in logs)
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_memory_is_kept_from_step_to_step(subjects, tmp_path, monkeypatch):
+    seen = []
+
+    @contextmanager
+    def kept():
+        seen.append("kept")
+        yield
+        seen.append("given back")
+
+    monkeypatch.setattr(run, "freed_memory_kept", kept)
+    monkeypatch.setattr(Progress, "on_train_end", lambda *_: seen.append("trained"), raising=False)
+    train(experiment(steps=4), tiny_protocol(), subjects, tmp_path / "run", {})
+    assert seen == ["kept", "trained", "given back"]
 
 
 def test_a_killed_training_ends_as_an_uninterrupted_one(subjects, tmp_path, monkeypatch):

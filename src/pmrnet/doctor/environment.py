@@ -13,10 +13,10 @@ from pmrnet.data.section import DataSection
 from pmrnet.data.template import template_path
 from pmrnet.doctor.finding import Finding
 from pmrnet.doctor.memory import memory_finding
-from pmrnet.doctor.packages import backend_findings, package_findings
+from pmrnet.doctor.packages import backend_findings, backend_name, package_findings
 from pmrnet.errors import InputError
 from pmrnet.machine_limits import usable_cores
-from pmrnet.tensorflow_kernels import SWITCH
+from pmrnet.tensorflow_kernels import SWITCH, onednn_is_refused
 
 _GIB = 2**30
 # A prepared LPBA40 takes 0.8 GiB and a training with its checkpoints less than one.
@@ -99,7 +99,7 @@ def _cores() -> list[Finding]:
 
 
 def _kernels() -> list[Finding]:
-    if os.environ.get(SWITCH, "").strip().lower() not in ("0", "false"):
+    if not onednn_is_refused() or backend_name() != "tensorflow":
         return []
     return [
         Finding(

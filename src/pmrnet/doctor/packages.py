@@ -65,11 +65,16 @@ def package_findings() -> list[Finding]:
     return findings
 
 
+def backend_name() -> str:
+    """Name of the backend that Keras will run on, known to the networks or not."""
+    return os.environ.get("KERAS_BACKEND") or _keras_settings()[1].get("backend") or BACKENDS[0]
+
+
 def backend_findings() -> list[Finding]:
     """Which backend Keras will run on, whether it is there, and what Keras' settings change."""
     settings_path, settings = _keras_settings()
     source = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else str(settings_path)
-    name = os.environ.get("KERAS_BACKEND") or settings.get("backend") or BACKENDS[0]
+    name = backend_name()
     findings = []
     if name not in BACKENDS:
         findings.append(

@@ -59,17 +59,26 @@ def project(tmp_path_factory):
     return folder
 
 
-def run(path, folder, dataset="demo", methods=None):
+@pytest.fixture(scope="module")
+def kernel():
+    """One process for all notebooks: starting it and importing TensorFlow take most of the time."""
+    manager = pytest.importorskip("jupyter_client").KernelManager(kernel_name="python3")
+    yield manager
+    if manager.has_kernel:
+        manager.shutdown_kernel(now=True)
+
+
+def run(path, folder, kernel, dataset="demo", methods=None):
     """Execute a notebook from `folder` with its parameters; returns it with its outputs."""
     client = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace(PARAMETER, f'DATASET = "{dataset}"')
         cell.source = cell.source.replace(METHODS, f"METHODS = {methods}")
-    resources = {"metadata": {"path": str(folder)}}
-    client.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources=resources
-    ).execute()
+    # No name of the notebook before is left to it.
+    fresh = f"%reset_selective -f .\nimport os\nos.chdir({str(folder)!r})\ndel os"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(fresh))
+    client.NotebookClient(notebook, km=kernel, timeout=300).execute()
     return notebook
 
 
@@ -79,8 +88,8 @@ def outputs(notebook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
-def test_runs_on_built_in_data(path, project):
-    found = outputs(run(path, project / "experiments"))
+def test_runs_on_built_in_data(path, project, kernel):
+    found = outputs(run(path, project / "experiments", kernel))
     pictures = [x for x in found if "image/png" in x.get("data", {})]
     assert len(pictures) == {"1_network": 4}.get(path.stem, 1)
     text = "".join(x.get("text", "") for x in found)
@@ -96,8 +105,8 @@ def test_runs_on_built_in_data(path, project):
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
-def test_runs_on_lpba40(path, data_path):
+def test_runs_on_lpba40(path, data_path, kernel):
     if not (ROOT / "data/prepared/lpba40/S31/subject.json").is_file():
         pytest.skip("LPBA40 is not prepared; run `make data DATASET=lpba40`")
-    found = outputs(run(path, ROOT, "lpba40", SOME))
+    found = outputs(run(path, ROOT, kernel, "lpba40", SOME))
     assert any("image/png" in x.get("data", {}) for x in found)

@@ -77,18 +77,19 @@ def test_only_some(tmp_path, monkeypatch):
 
 
 def test_only_some_methods(tmp_path, monkeypatch, capsys):
-    asked = {}
+    asked = []
 
-    def dice(dataset, **options):
-        asked[dataset] = options
+    def of_methods(dataset, **options):
+        asked.append((dataset, options))
         return small_figure()
 
-    drawn = {"1-network": lambda _: small_figure(), "5-dice": dice}
+    drawn = {"1-network": lambda _: small_figure()}
+    drawn |= {"4-comparison": of_methods, "5-dice": of_methods}
     monkeypatch.setattr("pmrnet.figures.files.FIGURES", drawn)
     arguments = ["figures", "--dataset", "demo", "--out", str(tmp_path / "out"), "--methods"]
     assert main([*arguments, "pmrnet", "none"]) == 0
-    assert len(list((tmp_path / "out").iterdir())) == 4
-    assert asked == {"demo": {"methods": ["none", "pmrnet"]}}
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert asked == 2 * [("demo", {"methods": ["none", "pmrnet"]})]
     assert main([*arguments, "pmr"]) == 2
     assert "expected some of the methods none, affine, pmrnet, found pmr" in capsys.readouterr().err
 

@@ -3,7 +3,7 @@
     python -m pmrnet.bench.generalisation --dataset lpba40 --methods pmrnet pmrnet-plus
 
 The gain is that in mean Dice over the affine alignment of the same pair. Where it is the same on
-validation subjects, which choose among stored weights but do not train them, there is nothing that
+validation subjects, which choose among stored weights but do not train them, there is little that
 more subjects, or random changes of their images, could mend. No test subject is looked at.
 """
 
@@ -14,12 +14,14 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pmrnet.bench.mean_dice import mean_dice
+from pmrnet.bench.ready_methods import ready_methods
 from pmrnet.bench.report import store
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
@@ -28,7 +30,7 @@ from pmrnet.provenance import collect
 if TYPE_CHECKING:
     from pmrnet.protocol import Protocol
 
-METHODS = ("pmrnet", "pmrnet-plus")
+METHODS = ("voxelmorph", "pmrnet", "pmrnet-deep", "pmrnet-plus")
 SPLITS = ("train", "validation")
 #: pairs of a split
 ENOUGH = 20
@@ -100,24 +102,12 @@ def run(dataset: str, methods: Sequence[str], output: Path) -> None:
         If a method cannot be run, or there are too few subjects.
     """
     from pmrnet.dataset import Dataset
-    from pmrnet.method_run import method_run
-    from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
     pairs = pairs_in_turn(data.protocol)
-    subjects = data.subjects(sorted({name for of in pairs.values() for p in of for name in p}))
-    runs = {name: method_run(data, name, subjects, {}) for name in methods}
-    still = [name for name, ready in runs.items() if ready.displacement is None]
-    if still:
-        raise InputError(
-            f"--methods: expected methods that compute a deformation, found {', '.join(still)}; "
-            "leave them out."
-        )
+    subjects, functions, identity = ready_methods(data, methods, chain(*pairs.values()))
     config = {"methods": list(methods), "pairs": {s: [list(p) for p in pairs[s]] for s in SPLITS}}
-    weights = {name: ready.provenance["weights_sha256"] for name, ready in runs.items()}
-    identity = {**data_identity(data, subjects), "weights_sha256": weights}
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
-    functions = {name: ready.displacement for name, ready in runs.items()}
     score = mean_dice(list(data.protocol.labels))
     measured = {
         split: measure(functions, [[subjects[n] for n in pair] for pair in pairs[split]], score)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pmrnet.bench.mean_dice import mean_dice
+from pmrnet.bench.ready_methods import ready_methods
 from pmrnet.bench.report import store
 from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.errors import InputError
@@ -76,26 +77,14 @@ def run(
         If a method cannot be run, or there are fewer pairs.
     """
     from pmrnet.dataset import Dataset
-    from pmrnet.method_run import method_run
-    from pmrnet.workflow import data_identity
 
     data = Dataset.load(dataset)
     listed = pairs_of(data, split, pairs)[:pairs]
-    subjects = data.subjects(sorted({name for pair in listed for name in pair}))
-    runs = {name: method_run(data, name, subjects, {}) for name in methods}
-    still = [name for name, ready in runs.items() if ready.displacement is None]
-    if still:
-        raise InputError(
-            f"--methods: expected methods that compute a deformation, found {', '.join(still)}; "
-            "leave them out."
-        )
+    subjects, functions, identity = ready_methods(data, methods, listed)
     listing = [list(pair) for pair in listed]
     config = {"methods": list(methods), "split": split, "pairs": listing}
-    weights = {name: ready.provenance["weights_sha256"] for name, ready in runs.items()}
-    identity = {**data_identity(data, subjects), "weights_sha256": weights}
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
     load = {"before": os.getloadavg()[0]}
-    functions = {name: ready.displacement for name, ready in runs.items()}
     dice = mean_dice(list(data.protocol.labels))
     measured = measure(functions, [[subjects[name] for name in pair] for pair in listed], dice)
     load["after"] = os.getloadavg()[0]

@@ -60,7 +60,7 @@ def comparison_figure(
     """Figure 4, of the first test pair.
 
     `make`: see `pmrnet.figures.material.load_pair`; `methods`: see `shown_methods` there. All of
-    them are minutes of work at full resolution, since refinement is applied anew.
+    them are minutes of work at full resolution: each is applied anew.
     """
     pair = load_pair(dataset, make)
     return draw_comparison(*views_of(pair, methods), pair.title)

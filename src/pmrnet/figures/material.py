@@ -135,15 +135,18 @@ def build_method(dataset: str, method: str = "pmrnet") -> RegistrationNetwork:
 
 def stored_results(data: Dataset) -> dict[str, Result]:
     """Stored results by method; of the built-in data also those that `make demo` left."""
+    found: dict[str, Result] = {}
+    for folder in _result_folders(data):
+        if folder.name not in found and (result := load_result(folder)) is not None:
+            found[folder.name] = result
+    return found
+
+
+def _result_folders(data: Dataset) -> list[Path]:
+    """Folders of stored results, called as their methods; the first of a name counts."""
     folders = [data.results]
     folders += [Path("runs/demo-report/results")] if data.name == BUILT_IN else []
-    found: dict[str, Result] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*/result.json")):
-            result = load_result(path.parent)
-            if result is not None:
-                found.setdefault(path.parent.name, result)
-    return found
+    return [path.parent for of in folders for path in sorted(of.glob("*/result.json"))]
 
 
 def shown_methods(data: Dataset, only: Sequence[str] | None = None) -> list[str]:
@@ -161,7 +164,7 @@ def shown_methods(data: Dataset, only: Sequence[str] | None = None) -> list[str]
     InputError
         If one is named that the data set does not have.
     """
-    known = in_order({*listed(data), *stored_results(data)})
+    known = in_order({*listed(data), *(folder.name for folder in _result_folders(data))})
     if only is None:
         return known
     unknown = sorted(set(only) - set(known))

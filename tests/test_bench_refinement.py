@@ -42,14 +42,14 @@ def subject(value):
 def test_every_pair_is_refined_and_scored():
     model = Model()
     pairs = [(subject(1.0), subject(2.0)), (subject(3.0), subject(1.0))]
-    settings = Refinement(steps=(3, 1))
+    settings = Refinement(steps=(3, 1, 2))
     scores = iter((0.61234, 0.7))
     found = measure(model, settings, pairs, lambda *_: next(scores))
     assert model.asked == [(1.0, 2.0, settings), (3.0, 1.0, settings)]
     assert found["dice"] == [0.6123, 0.7]
-    assert found["steps"] == [[3, 1], [3, 1]]
+    assert found["steps"] == [[3, 1, 2], [3, 1, 2]]
     assert found["folding"] == [1.0, 1.0]  # of x - 2 x everywhere
-    assert found["settings"]["steps"] == (3, 1)
+    assert found["settings"]["steps"] == (3, 1, 2)
     assert len(found["wall"]) == len(found["cpu"]) == 2
 
 

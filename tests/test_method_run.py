@@ -1,6 +1,5 @@
 """How methods are made ready, and their records."""
 
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +8,7 @@ import pytest
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.method_run import method_run, refined_config
+from pmrnet.method_run import method_run
 from pmrnet.refinement_settings import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,15 +95,6 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     # Weights that are named are taken, whatever the method's file says.
     method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
     assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]
-
-
-def test_a_refinement_that_begins_coarser_is_another():
-    at_2mm, at_1mm = (
-        refined_config({"stages": [{"spacing": 2}, {"spacing": spacing}]})["refinement"]
-        for spacing in (2, 1)
-    )
-    assert at_2mm == asdict(Refinement())
-    assert at_1mm == at_2mm | {"begins": "on the first level's grid"}
 
 
 def test_what_cannot_be_made_ready_is_said(data, monkeypatch):

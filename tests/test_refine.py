@@ -79,8 +79,10 @@ def test_a_finer_start_is_brought_to_the_first_levels_grid(pair):
 def test_a_finer_start_stays_where_few_steps_do_not_better_it(pair):
     moving, fixed, velocity, _ = pair
     settings = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(1, 0))
-    truth, _ = refine(moving, fixed, velocity, settings)
+    truth, record = refine(moving, fixed, velocity, settings)
     np.testing.assert_array_equal(_numbers(truth), velocity)  # smoothed, it would be worse
+    _, plain = refine(moving, fixed, velocity, replace(MSE, steps=(1,)))
+    assert record["levels"][-1]["loss"] == pytest.approx(plain["levels"][0]["first_loss"])
     start = 0.2 * velocity
     found, record = refine(moving, fixed, start, replace(settings, steps=(25, 5)))
     assert np.abs(_numbers(found) - start).max() > 0.1

@@ -3,25 +3,21 @@
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.refinement_settings import Refinement, begins_coarser
-
-
-def test_what_begins_coarser_than_it_is_given():
-    assert [begins_coarser(Refinement(), spacing) for spacing in (2, 4, 8)] == [True, False, False]
+from pmrnet.refinement_settings import Refinement
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"levels": (), "velocity_spacing": ()},
-        {"levels": (3,), "velocity_spacing": (4,)},
-        {"levels": (1, 1), "velocity_spacing": (2, 4)},
-        {"levels": (4,), "velocity_spacing": (2,)},
-        {"levels": (1,), "velocity_spacing": (4, 2)},
+        {"levels": (3, 2, 1)},
+        {"levels": (1, 1, 1), "velocity_spacing": (2, 2, 4)},
+        {"levels": (16, 2, 1)},
+        {"levels": (4, 2)},
         {"steps": (3,)},
         {"levels": 2},
-        {"velocity_spacing": [4, 2]},
-        {"levels": (2.0, 1)},
+        {"velocity_spacing": [8, 4, 2]},
+        {"levels": (4.0, 2, 1)},
     ],
 )
 def test_wrong_levels_are_refused(wrong):
@@ -32,8 +28,8 @@ def test_wrong_levels_are_refused(wrong):
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("steps", (3, -1)),
-        ("steps", (1.5, 2)),
+        ("steps", (3, -1, 2)),
+        ("steps", (1.5, 2, 1)),
         ("steps", True),
         ("window", 4),
         ("window", "x"),
@@ -54,7 +50,7 @@ def test_wrong_settings_are_named(setting, value):
 
 def test_budgets():
     assert Refinement.from_budget("") == Refinement()
-    assert Refinement.from_budget("100").steps == (100, 100)
+    assert Refinement.from_budget("100").steps == (100, 100, 100)
     assert Refinement.from_budget("100").seconds is None
     timed = Refinement.from_budget("2.5s")
     assert timed.seconds == 2.5

@@ -74,15 +74,9 @@ def method_run(
 
 def refined_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a refined method: the network's, and those of the refinement."""
-    from pmrnet.refinement_settings import Refinement, begins_coarser
+    from pmrnet.refinement_settings import Refinement
 
-    refinement = Refinement()
-    settings = asdict(refinement)
-    # A network's velocity is on half its grid. Part of the settings since results depend on it, and
-    # of these alone: those that begin on the network's own grid have not changed.
-    if begins_coarser(refinement, 2 * config["stages"][-1]["spacing"]):
-        settings["begins"] = "on the first level's grid"
-    return {**config, "refinement": settings}
+    return {**config, "refinement": asdict(Refinement())}
 
 
 def _by_optimisation(optimised: Optimised, identity: Mapping[str, Any]) -> MethodRun:

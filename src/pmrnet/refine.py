@@ -27,7 +27,7 @@ from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.nn import losses
 from pmrnet.nn.correlation import local_correlation
-from pmrnet.refinement_settings import Refinement, begins_coarser
+from pmrnet.refinement_settings import Refinement
 from pmrnet.spatial.backend import island
 
 
@@ -50,7 +50,8 @@ def refine(
         (1, *(grid / n), N) in voxels of its own grid, n a power of two: the first guess, whose
         displacement moves `moving` onto `fixed`. One that is finer than the first level's is
         brought to its grid: what that level finds is smooth and mends no errors of fine detail.
-        Where what comes out of that has the higher loss, the velocity stays as it was given.
+        Where what the level of its own grid ends with has the higher loss, that of the velocity
+        given is taken in its place.
     settings
         See `Refinement`.
 
@@ -73,8 +74,9 @@ def refine(
     if not any(settings.steps):
         return velocity, record | {"seconds": 0.0}
     given, finest = velocity, spacing
-    while begins_coarser(settings, spacing):
+    while spacing < settings.velocity_spacing[0]:
         velocity, spacing = _halved(velocity), 2 * spacing
+    halved = spacing > finest
     levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
     for number, (level, wanted, steps) in enumerate(levels, start=1):
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
@@ -82,12 +84,13 @@ def refine(
         deadline = None if settings.seconds is None else started + share * settings.seconds
         images = [_coarser(image, level) for image in (moving, fixed)]
         velocity, entry = _level(*images, velocity, settings, steps, deadline)
+        if halved and spacing == finest:
+            # A small budget may not have regained the detail that was left out at first.
+            _, before = _level(*images, ops.convert_to_tensor(given), settings, 0, None)
+            if before["loss"] < entry["loss"]:
+                velocity, entry["loss"] = given, before["loss"]
+            halved = False
         record["levels"].append({"spacing": level, "velocity_spacing": spacing, **entry})
-    if begins_coarser(settings, finest) and finest == spacing:
-        # A small budget may not have regained the detail that was left out at first.
-        problem = _Problem.of(settings, _log2(images[0].shape[1] / given.shape[1]))
-        if float(problem.loss(*images, ops.convert_to_tensor(given))) < entry["loss"]:
-            velocity = given
     return velocity, record | {"seconds": time.perf_counter() - started}
 
 

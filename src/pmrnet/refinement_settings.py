@@ -74,15 +74,15 @@ class Refinement:
         A level ends when `patience` steps have not lowered the loss by this share of it.
     """
 
-    levels: tuple[int, ...] = (2, 1)
-    velocity_spacing: tuple[int, ...] = (4, 2)
-    learning_rate: float = 0.2
+    levels: tuple[int, ...] = (4, 2, 1)
+    velocity_spacing: tuple[int, ...] = (8, 4, 2)
+    learning_rate: float = 0.3
     window: int = 3
     image_sigma: float = 0.2
     prior_lambda: float = 20.0
     smoothing: int = 1
     integration_steps: int = 5
-    steps: int | tuple[int, ...] = (16, 2)
+    steps: int | tuple[int, ...] = (10, 16, 2)
     seconds: float | None = None
     tolerance: float = 1e-3
     patience: int = 5
@@ -130,11 +130,3 @@ class Refinement:
             f"--refine: expected seconds (20s) or a number of steps (100), found {text!r}; "
             "give one of these, or --refine alone."
         )
-
-
-def begins_coarser(settings: Refinement, spacing: int) -> bool:
-    """Whether a velocity of this spacing, in voxels of the images, is finer than the first level's.
-
-    `pmrnet.refine.refine` then begins with less detail than it was given.
-    """
-    return spacing < settings.velocity_spacing[0]

@@ -129,7 +129,7 @@ def test_results_are_stored_and_what_is_there_can_be_kept(run_it):
     asked, results = run_it("one: {steps: 2}\ntwo: {}\nthree: {window: 5}\n", "--resume")
     assert asked == 4
     assert sorted(results["measured"]) == ["one", "three", "two"]
-    assert results["measured"]["one"]["settings"]["steps"] == [2, 2]
+    assert results["measured"]["one"]["settings"]["steps"] == [2, 2, 2]
     assert run_it(two)[0] == 4  # unless it is said, all is measured
 
 

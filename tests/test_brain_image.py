@@ -168,3 +168,29 @@ def test_a_mask_that_leaves_no_brain_is_said(head, tool, by, value, found):
         read_brain(head, path if by == "file" else None, "moving image", strip=strip_skull)
     expected = f"{head}: expected a brain with contrast inside the mask {where}, found {found};"
     assert expected in str(caught.value)
+
+
+def test_an_image_of_nibabel_counts_as_its_file(head, tmp_path):
+    data = np.where(BRAIN, np.asarray(nib.load(head).dataobj), 0).astype(np.int16)
+    paths = [tmp_path / "a.img", tmp_path / "a.mgh", tmp_path / "a.nii"]
+    nib.save(nib.Spm2AnalyzeImage(data, np.diag([-5.0, 6, 7, 1])), paths[0])
+    (tmp_path / "a.mat").unlink()
+    nib.save(nib.MGHImage(data, AFFINE), paths[1])
+    content = bytearray(paths[1].read_bytes())
+    content[28:30] = b"\0\0"  # goodRASFlag
+    paths[1].write_bytes(content)
+    nib.save(nib.Nifti1Image(data, AFFINE), paths[2])
+    for path in paths:
+        named, loaded = (
+            read_brain(given, None, "moving image") for given in (path, nib.load(path))
+        )
+        np.testing.assert_array_equal(loaded.brain.affine, named.brain.affine)
+        np.testing.assert_array_equal(loaded.image.affine, named.image.affine)
+        assert loaded.brain.assumed == named.brain.assumed
+    assert named.brain.assumed is None
+    contradictory = nib.load(paths[2])
+    contradictory.set_qform(np.diag([1, -1, -1, 1]) @ AFFINE, code=1)
+    contradictory.set_sform(AFFINE, code=1)
+    nib.save(contradictory, tmp_path / "b.nii")
+    with pytest.raises(InputError, match="qform and sform to agree"):
+        read_brain(nib.load(tmp_path / "b.nii"), None, "moving image")

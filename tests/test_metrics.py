@@ -80,6 +80,18 @@ def test_dice_of_more_labels_than_a_byte_holds():
     assert list(dice_per_label(a, b, labels).values()) == pytest.approx(expected)
 
 
+def test_dice_of_labels_numbered_by_the_hundred_million():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-1, 5, (2, 7, 8, 9))
+    small, large = [3, 1, 4], [614_454_277, 997, 312_782_546]
+    numbers = np.array([0, large[1], 2, large[0], large[2], -1])  # of 0, 1, 2, 3, 4 and -1
+    expected = list(dice_per_label(a, b, small).values())
+    found = dice_per_label(numbers[a], numbers[b], large)
+    assert list(found) == large
+    assert list(found.values()) == expected
+    assert np.isfinite(expected).all()
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int64])
 def test_dice_does_not_depend_on_the_integer_type(dtype):
     rng = np.random.default_rng(1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from pmrnet.errors import InputError
 from pmrnet.network_field import FieldModel
 from pmrnet.nn.build import build_network
 
@@ -52,6 +53,15 @@ def test_millimetres_of_another_space(field):
     alone = field.standard_deviation(200, to_mm=flat)[::8, ::8, ::8]
     expected = 2 / np.sqrt(3) * field.standard_deviation(200)[::8, ::8, ::8]
     np.testing.assert_allclose(alone, expected, rtol=0.2)
+
+
+def test_images_that_the_network_cannot_halve_are_refused(field):
+    odd = np.zeros((8, 16, 20), np.float32)
+    sentence = r"images of 4 x 8 x 10 voxels, found one that takes multiples of 4"
+    with pytest.raises(InputError, match=sentence):
+        field.model.field(odd, odd)
+    with pytest.raises(InputError, match=sentence):
+        field.model.compile(odd.shape)
 
 
 def test_compiling_ahead_changes_nothing(rng):

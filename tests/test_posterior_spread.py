@@ -86,7 +86,7 @@ def test_closed_form(kind, images):
     for weight in network.trainable_weights:
         if "mean" in weight.path:  # none to be integrated along
             weight.assign(np.zeros(weight.shape))
-    _, log_variance = network.posterior(*images)
+    log_variance = network.draw(*images).log_variance
     apart = 4
     found = variance(spread, images, samples=300)[::apart, ::apart, ::apart]
     expected = 4 * np.exp(ops.convert_to_numpy(log_variance))[0]

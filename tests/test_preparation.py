@@ -1,5 +1,7 @@
 """`make data`: where the files come from, and what is said of them."""
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +68,18 @@ def test_places_that_are_looked_at(project, tmp_path, monkeypatch):
     prepare("mindboggle")
     assert len(project.prepared[0]) == 2
     oasis(tmp_path / "data" / "raw" / "mindboggle", SITES["OASIS-TRT-20"][:3])
+    prepare("mindboggle")
+    assert len(project.prepared[0]) == 3
+
+
+def test_the_folder_given_last_is_remembered(project, tmp_path, monkeypatch):
+    given = oasis(tmp_path / "given", SITES["OASIS-TRT-20"][:4])
+    prepare("mindboggle", Path("given"))
+    oasis(tmp_path / "data" / "raw" / "mindboggle", SITES["OASIS-TRT-20"][:3])
+    prepare("oasis-trt")  # of the same source
+    assert len(project.prepared[0]) == 4
+    assert all(files.image.is_relative_to(given) for files in project.prepared[0].values())
+    shutil.rmtree(given)
     prepare("mindboggle")
     assert len(project.prepared[0]) == 3
 

@@ -42,6 +42,11 @@ def _pair(grid, smooth_field, oracle):
     return moving, oracle.warp(moving, u).astype(np.float32), velocity, u
 
 
+def _on(*levels, velocity, **changes):
+    """`MSE` on other levels."""
+    return replace(MSE, levels=levels, velocity_spacing=velocity, **changes)
+
+
 def _numbers(tensor):
     import keras
 
@@ -58,7 +63,7 @@ def _error(velocity, u, grid, settings):
 def test_a_finer_start_is_brought_to_the_first_levels_grid(pair):
     moving, fixed, velocity, _ = pair  # a velocity on half the images' grid
     velocity = 0.2 * velocity  # the whole one would stay, see the next test
-    both = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(25, 5))
+    both = _on(1, 1, velocity=(4, 2), steps=(25, 5))
     found, record = refine(moving, fixed, velocity, both)
     assert [level["velocity_spacing"] for level in record["levels"]] == [4, 2]
     assert found.shape == velocity.shape
@@ -78,7 +83,7 @@ def test_a_finer_start_is_brought_to_the_first_levels_grid(pair):
 
 def test_a_finer_start_stays_where_few_steps_do_not_better_it(pair):
     moving, fixed, velocity, _ = pair
-    settings = replace(MSE, levels=(1, 1), velocity_spacing=(4, 2), steps=(1, 0))
+    settings = _on(1, 1, velocity=(4, 2), steps=(1, 0))
     truth, record = refine(moving, fixed, velocity, settings)
     np.testing.assert_array_equal(_numbers(truth), velocity)  # smoothed, it would be worse
     _, plain = refine(moving, fixed, velocity, replace(MSE, steps=(1,)))
@@ -168,12 +173,20 @@ def test_seconds_are_kept(smooth_field, oracle):
     assert record["levels"][0]["steps"] > 1
 
 
+def test_compiling_is_no_part_of_the_seconds(smooth_field, oracle):
+    moving, fixed, velocity, _ = _pair(GRIDS["2D"], smooth_field, oracle)
+    # Settings of its own, for which nothing is compiled yet: that takes longer than 0.1 s.
+    short = _on(2, 1, velocity=(4, 2), steps=10**6, patience=10**6, prior_lambda=1.2, seconds=0.1)
+    _, record = refine(moving, fixed, 0 * velocity, short)
+    assert record["seconds"] > 0.2
+    assert all(level["steps"] > 1 for level in record["levels"])
+    assert 0.09 < sum(level["seconds"] for level in record["levels"]) < 1.0
+
+
 def test_levels_refine_the_velocity_grid(smooth_field, oracle):
     moving, fixed, velocity, _ = _pair((32, 24), smooth_field, oracle)
     coarse = 0 * velocity[:, ::2, ::2]
-    found, record = refine(
-        moving, fixed, coarse, replace(MSE, levels=(2, 1), velocity_spacing=(4, 2), steps=3)
-    )
+    found, record = refine(moving, fixed, coarse, _on(2, 1, velocity=(4, 2), steps=3))
     assert [entry["spacing"] for entry in record["levels"]] == [2, 1]
     assert [entry["velocity_spacing"] for entry in record["levels"]] == [4, 2]
     assert found.shape == velocity.shape
@@ -291,7 +304,7 @@ def test_the_coarse_level_alone_finds_the_truth(grid, smooth_field, oracle):
     moving = 0.5 + 0.5 * smooth_field(grid, 1.0, components=1, sigma=2.5)
     u = 4 * oracle.upsample(oracle.integrate(velocity, 7), 2)
     fixed = oracle.warp(moving, u).astype(np.float32)
-    settings = replace(MSE, levels=(2, 1), velocity_spacing=(4, 2), steps=(25, 0))
+    settings = _on(2, 1, velocity=(4, 2), steps=(25, 0))
     found, _ = refine(moving, fixed, 0 * velocity, settings)
     before, after = (_error(v, u, grid, settings) for v in (np.zeros_like(velocity), found))
     assert after < 0.5 * before

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.result_folder import _HERE, _PART, RECORD, check_folder, new_results
+from pmrnet.part_folders import HOST
+from pmrnet.result_folder import _PART, RECORD, check_folder, new_results
 
 OURS = '{"metrics": {}, "files": {}, "provenance": {}}'
 
@@ -141,9 +142,9 @@ def test_nothing_is_left_of_what_fails(tmp_path):
 def test_what_a_kill_left_goes_with_the_next_results(gone_process, tmp_path):
     out = tmp_path / "out"
     names = {
-        f"{_PART}{_HERE}-{gone_process}-0123abcd-out": False,
-        f"{_PART}{_HERE}-{os.getpid()}-0123abcd-out": True,  # somebody is at it
-        f"{_PART}{_HERE}-{gone_process}-0123abcd-other": True,
+        f"{_PART}{HOST}-{gone_process}-0123abcd-out": False,
+        f"{_PART}{HOST}-{os.getpid()}-0123abcd-out": True,  # somebody is at it
+        f"{_PART}{HOST}-{gone_process}-0123abcd-other": True,
         f"{_PART}00000000-{gone_process}-0123abcd-out": True,  # of another machine
         f"{_PART}mine-out": True,
     }

@@ -33,19 +33,20 @@ def test_no_stored_result_is_stale(folder):
     weights = f"{trained_on or data.name}-{network.removesuffix('-refined')}"
     weights = weights if weights in available() else None
     assert (weights is None) == (result.provenance["weights_sha256"] is None)
-    assert _other_than(result.provenance, weights, _settings_of(data, method)) is None
+    assert _other_than(result.provenance, method, weights, _settings_of(data, method)) is None
 
 
 def test_other_settings_are_noticed(monkeypatch):
     data = Dataset.load("lpba40")
     shipped = "lpba40-pmrnet"
     stored = dict(load_result(data.results / "pmrnet").provenance)
-    assert _other_than(stored | {"weights_sha256": "0"}, shipped, None) == f"weights {shipped}"
+    other = stored | {"weights_sha256": "0"}
+    assert _other_than(other, "pmrnet", shipped, None) == f"weights {shipped}"
     load = Experiment.load
     monkeypatch.setattr(Experiment, "load", lambda path: dataclasses.replace(load(path), seed=7))
     settings = _settings_of(data, "pmrnet")
     sentence = "settings in experiments/lpba40/pmrnet.yaml"
-    assert _other_than(stored, shipped, settings) == sentence
+    assert _other_than(stored, "pmrnet", shipped, settings) == sentence
     assert weights_sha256(shipped) == stored["weights_sha256"]
 
 
@@ -56,6 +57,15 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
     changed = dataclasses.replace(Refinement(), steps=99)
     monkeypatch.setattr("pmrnet.refinement_settings.Refinement", lambda: changed)
     assert len({plain, refined, _settings_of(data, "pmrnet-refined")[1]}) == 3
+
+
+def test_a_refined_row_of_other_data_depends_on_them_too(monkeypatch):
+    data, method = Dataset.load("oasis-trt"), "general-refined@lpba40"
+    stored = load_result(data.results / method).provenance
+    assert _other_than(stored, method, None, None) is None
+    changed = dataclasses.replace(Refinement(), steps=99)
+    monkeypatch.setattr("pmrnet.refinement_settings.Refinement", lambda: changed)
+    assert _other_than(stored, method, None, None) == "settings of the refinement"
 
 
 def test_the_folder_of_initial_weights_makes_nothing_stale(monkeypatch):

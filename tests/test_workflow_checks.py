@@ -32,7 +32,11 @@ def test_another_spacing_than_the_volumes_have_is_refused(split):
 
 def test_a_result_of_another_protocol_is_not_said_to_be_reproduced(split):
     workflow.evaluate("tiny", "affine", hd95=False)
-    assert workflow.reproduce("tiny", "affine", hd95=False) == 0
+    again = workflow.reproduce("tiny", "affine", hd95=False)
+    assert again.difference == 0
+    assert again.again == again.stored > 0
+    assert again.of_others == ()
+    assert (again.folder / RESULT).is_file()
     split(test=["s5", "s3"], train=["s0", "s1"], validation=["s2", "s4"])
     with pytest.raises(InputError, match=r"expected a result of the protocol .* other pairs"):
         workflow.reproduce("tiny", "affine", hd95=False)

@@ -14,7 +14,7 @@ import numpy as np
 from pmrnet.data.brain_contrast import check_contrast
 from pmrnet.data.brain_mask import cut_out
 from pmrnet.data.placement import check_affine, check_same_grid, check_voxel_size
-from pmrnet.data.reading import without_trailing_axes
+from pmrnet.data.reading import placement_of, without_trailing_axes
 from pmrnet.data.skull_strip import SkullStrip, installed_tool
 from pmrnet.data.volume import Volume, load_image
 from pmrnet.data.whole_head import STRIPPERS, is_whole_head, refuse_whole_head
@@ -107,9 +107,14 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
         volume = load_image(given)
         name = os.fspath(given)
         return name, open_image(name), volume
+    assumed = None
     if isinstance(given, nib.spatialimages.SpatialImage):
         data, affine = np.asarray(given.dataobj), given.affine
         image = given
+        file = given.get_filename()
+        if file is not None and Path(file).is_file():
+            affine, assumed = placement_of(Path(file), given)
+            image = given if assumed is None else open_image(file)
     else:
         try:
             data, affine = given
@@ -136,4 +141,4 @@ def _read(given: Image, role: str) -> tuple[str, nib.spatialimages.SpatialImage,
         )
     matrix = check_affine(affine, role)
     check_voxel_size(np.linalg.norm(matrix[:3, :3], axis=0), role)
-    return role, image, Volume(np.ascontiguousarray(data, np.float32), matrix)
+    return role, image, Volume(np.ascontiguousarray(data, np.float32), matrix, assumed)

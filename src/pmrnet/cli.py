@@ -18,7 +18,7 @@ from pmrnet.termination import Terminated, raise_when_terminated
 #: commands that keep what they have done so far
 _RESUMING = {
     *("data", "train", "evaluate", "table", "tables", "demo", "figures"),
-    *("batch", "template", "export-learn2reg"),
+    *("batch", "template", "calibrate", "export-learn2reg"),
 }
 
 

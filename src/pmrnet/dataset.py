@@ -6,6 +6,7 @@ All paths are relative to the current folder, the project's root.
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class Dataset:
         InputError
             If one of them is not prepared.
         """
-        command = f"make data DATASET={self.given}"
+        command = f"make data DATASET={shlex.quote(self.given)}"
         if not self.prepared.is_dir():
             raise InputError(
                 f"{self.prepared}: expected the prepared volumes of {self.name}, found none; run "

@@ -11,7 +11,7 @@ from keras import ops
 from pmrnet import spatial
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
-from pmrnet.network_field import FieldModel
+from pmrnet.network_field import FieldModel, refuse_other_grids
 from pmrnet.refinement_settings import Refinement
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Registrar:
     def _image(self, subject: PreparedSubject) -> np.ndarray:
         # Anew for each pair, so that the seconds of a registration have all that it takes.
         image = np.asarray(subject.image_at(self.spacing), dtype=np.float32)
+        refuse_other_grids(self.network, image.shape)
         return image[None, ..., None]
 
 

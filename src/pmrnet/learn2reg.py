@@ -36,6 +36,7 @@ from pmrnet.files import atomic_write_text
 from pmrnet.label_warp import labels_on_grid
 from pmrnet.protocol import Protocol
 from pmrnet.scoring import DisplacementFunction
+from pmrnet.transforms.field_image import VOXELS
 
 EXPORT = "export.json"
 _LARGEST_CASE = 9999
@@ -75,6 +76,8 @@ def export_learn2reg(
         If there are no weights or no prepared subjects, or the folder holds something else.
     """
     from pmrnet.inference import registrar_of
+    from pmrnet.method_run import refinement_settings
+    from pmrnet.methods import method_of
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
     from pmrnet.workflow import data_identity
@@ -91,6 +94,8 @@ def export_learn2reg(
         "protocol_hash": data.protocol.hash,
         "data": data_identity(data, subjects),
     }
+    if method_of(method).refines is not None:
+        identity["refinement"] = refinement_settings()
     pairs = data.protocol.pairs(split)
     cases = write_fields(out, pairs, subjects, registrar.displacement, identity)
     if images:
@@ -159,7 +164,7 @@ def write_fields(
         if not path.is_file():
             field = displacement_fn(subjects[moving], subjects[fixed])
             affine = _grid_affine(subjects[fixed], field.shape[:3])
-            save_image(path, np.asarray(field, np.float32), affine)
+            save_image(path, np.asarray(field, np.float32), affine, VOXELS)
     listed = [(cases[fixed], cases[moving]) for moving, fixed in pairs]
     atomic_write_text(out / "pairs_val.csv", _csv_text(("fixed", "moving"), listed))
     numbered = [(number, name) for name, number in cases.items()]

@@ -74,9 +74,17 @@ def method_run(
 
 def refined_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a refined method: the network's, and those of the refinement."""
+    return {**config, "refinement": refinement_settings()}
+
+
+def refinement_settings() -> dict[str, Any]:
+    """Settings that refined methods are refined with, as JSON has them."""
     from pmrnet.refinement_settings import Refinement
 
-    return {**config, "refinement": asdict(Refinement())}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(Refinement()).items()
+    }
 
 
 def _by_optimisation(optimised: Optimised, identity: Mapping[str, Any]) -> MethodRun:

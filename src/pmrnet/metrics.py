@@ -16,6 +16,9 @@ from pmrnet.errors import InputError
 LOG_FLOOR = 1e-9
 """Smallest determinant of which `sdlogj` takes the logarithm."""
 
+# Labels below it are looked up in a table of as many entries; atlases number up to 10^9.
+_LARGEST_TABLE = 1_000_000
+
 
 def dice_per_label(a: NDArray, b: NDArray, labels: Sequence[int]) -> dict[int, float]:
     """Dice overlap ``2 |A ∩ B| / (|A| + |B|)`` of every label, after Dice (1945).
@@ -62,15 +65,27 @@ def dice_per_label(a: NDArray, b: NDArray, labels: Sequence[int]) -> dict[int, f
         )
     size = wanted.size + 1  # class 0 gathers everything that is not scored
     # Small integers all the way: the passes are limited by memory.
-    table = np.zeros(int(wanted.max()) + 2, np.uint16 if size <= 256 else np.int64)
-    table[wanted] = np.arange(1, size)
-    cell = _classes(a, table) * table.dtype.type(size) + _classes(b, table)
+    kind = np.uint16 if size <= 256 else np.int64
+    if wanted.max() < _LARGEST_TABLE:
+        table = np.zeros(int(wanted.max()) + 2, kind)
+        table[wanted] = np.arange(1, size)
+        first, second = _classes(a, table), _classes(b, table)
+    else:
+        first, second = (_ranks(volume, wanted).astype(kind) for volume in (a, b))
+    cell = first * kind(size) + second
     joint = np.bincount(cell.ravel(), minlength=size * size).reshape(size, size)
     both = np.diagonal(joint)[1:]
     total = joint.sum(axis=1)[1:] + joint.sum(axis=0)[1:]
     with np.errstate(invalid="ignore"):
         dice = 2.0 * both / total
     return dict(zip(wanted.tolist(), dice.tolist(), strict=True))
+
+
+def _ranks(volume: NDArray, labels: NDArray) -> NDArray:
+    """Places from 1 of a volume's values among the labels, 0 for others, without a table."""
+    order = np.argsort(labels)
+    place = np.searchsorted(labels[order], volume).clip(max=labels.size - 1)
+    return np.where(labels[order][place] == volume, order[place] + 1, 0)
 
 
 def _classes(volume: NDArray, table: NDArray) -> NDArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,6 +70,21 @@ class NetworkField:
         return self.model.standard_deviation(self.shared, samples, seed, temperature, to_mm)
 
 
+def refuse_other_grids(network: RegistrationNetwork, shape: Sequence[float]) -> None:
+    """Refuse images of a shape that the network cannot halve as often as it does.
+
+    Raises
+    ------
+    InputError
+        Such weights are of data of another shape than the standard grid's.
+    """
+    if any(n % network.multiple for n in shape):
+        raise InputError(
+            f"weights: expected a network for images of {' x '.join(f'{n:g}' for n in shape)} "
+            f"voxels, found one that takes multiples of {network.multiple}; choose other weights."
+        )
+
+
 class FieldModel:
     """A network with weights, ready for pairs of images on the network grid at 1 mm.
 
@@ -109,6 +125,7 @@ class FieldModel:
         With `refine`, the velocity is optimised for this pair from the network's on.
         """
         images = moving, fixed
+        refuse_other_grids(self.network, [n / self.factor for n in moving.shape])
         with ThreadPoolExecutor(max_workers=2) as pool:
             moving, fixed = pool.map(self._tensor, images)
         shared = self.posterior.share(moving, fixed)
@@ -126,6 +143,7 @@ class FieldModel:
     def compile(self, shape: tuple[int, int, int]) -> None:
         """Compile for images (X, Y, Z) at 1 mm, which the first call of `field` does otherwise."""
         reduced = [n // self.factor for n in shape]
+        refuse_other_grids(self.network, [n / self.factor for n in shape])
         moving, fixed = np.zeros((2, 1, *reduced, 1), np.float32)
         self._displacement(self.posterior.mean(self.posterior.share(moving, fixed)))
 

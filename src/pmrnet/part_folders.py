@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import glob
+import platform
 import re
 import shutil
+import zlib
 from pathlib import Path
 
 import psutil
+
+#: of this machine, for the prefix: others may share the folder and number processes alike
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def remove_leftovers(parent: Path, prefix: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pmrnet.data.prepare import Orientation, PrepareSettings, prepare_dataset
-from pmrnet.data.prepared import PreparedSubject
+from pmrnet.data.prepared import PreparedSubject, write_json
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
@@ -19,6 +20,8 @@ from pmrnet.protocol import Protocol
 RAW = Path("data/raw")
 #: folder that holds raw data sets by name, looked at if none is given
 DATA_VARIABLE = "PMRNET_DATA"
+#: beside the prepared subjects: which folder was given last
+_GIVEN = "raw.json"
 
 
 def prepare(
@@ -35,9 +38,9 @@ def prepare(
         Its protocol names the source; subjects of the source that the protocol does not name are
         left alone.
     raw
-        Folder or archive as downloaded. If None: ``data/raw/<source>``, else the folder of that
-        name in ``$PMRNET_DATA``; failing both, Mindboggle-101 is downloaded, after consent, and
-        for LPBA40 it is said how to get it.
+        Folder or archive as downloaded. If None: the one given last, ``data/raw/<source>``, or the
+        folder of that name in ``$PMRNET_DATA``, whichever is there first; failing all of them,
+        Mindboggle-101 is downloaded, after consent, and for LPBA40 it is said how to get it.
     processes
         Subjects at a time; as many as cores and memory allow if None.
     console
@@ -71,6 +74,8 @@ def prepare(
     else:
         folder = _raw_folder(source, raw, dataset, console)
         files, orientation = _find(source, folder, dataset.protocol, console)
+        if raw is not None:
+            write_json(dataset.prepared / _GIVEN, {"folder": str(folder.resolve())})
     prepared = prepare_dataset(
         files,
         dataset.prepared,
@@ -93,7 +98,7 @@ def _raw_folder(source: str, raw: Path | None, dataset: Dataset, console: Consol
 
     given = raw is not None
     if raw is None:
-        places = [RAW / source]
+        places = [*_given_last(dataset), RAW / source]
         if os.environ.get(DATA_VARIABLE):
             places.append(Path(os.environ[DATA_VARIABLE]) / source)
         raw = next((place for place in places if place.is_dir() and any(place.iterdir())), None)
@@ -109,6 +114,14 @@ def _raw_folder(source: str, raw: Path | None, dataset: Dataset, console: Consol
     if raw.is_file():
         console.print(f"Unpacking {raw.name}; this can take some minutes.")
     return unpack_tree(raw, RAW / source)
+
+
+def _given_last(dataset: Dataset) -> list[Path]:
+    """Folder that an earlier preparation was given, so that it need not be given again."""
+    try:
+        return [Path(json.loads((dataset.prepared / _GIVEN).read_text())["folder"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _download_is_unfinished(raw: Path | None, dataset: Dataset) -> bool:

@@ -77,13 +77,14 @@ def refine(
     while spacing < settings.velocity_spacing[0]:
         velocity, spacing = _halved(velocity), 2 * spacing
     halved = spacing > finest
+    left = settings.seconds
     levels = zip(settings.levels, settings.velocity_spacing, settings.steps, strict=True)
-    for number, (level, wanted, steps) in enumerate(levels, start=1):
+    for number, (level, wanted, steps) in enumerate(levels):
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
-        share = number / len(settings.levels)
-        deadline = None if settings.seconds is None else started + share * settings.seconds
+        share = None if left is None else left / (len(settings.levels) - number)
         images = [_coarser(image, level) for image in (moving, fixed)]
-        velocity, entry = _level(*images, velocity, settings, steps, deadline)
+        velocity, entry = _level(*images, velocity, settings, steps, share)
+        left = None if left is None else left - entry["seconds"]
         if halved and spacing == finest:
             # A small budget may not have regained the detail that was left out at first.
             _, before = _level(*images, ops.convert_to_tensor(given), settings, 0, None)
@@ -145,27 +146,33 @@ def _level(
     start: object,
     settings: Refinement,
     steps: int,
-    deadline: float | None,
+    seconds: float | None,
 ) -> tuple[object, dict[str, Any]]:
-    """Adam on one grid until the loss stalls or the budget is spent; the best velocity."""
+    """Adam on one grid until the loss stalls or the budget is spent; the best velocity.
+
+    The clock starts after the first loss, with which the step is compiled in a new process.
+    """
     step = _step(_Problem.of(settings, _log2(moving.shape[1] / start.shape[1])))
     state = tuple(ops.zeros_like(start) for _ in range(3))
     best, losses_seen, stalled = start, [], 0
+    started = math.inf
     while True:
         count = len(losses_seen)
         velocity, loss, state = step(moving, fixed, start, state, ops.cast(count + 1, "float32"))
         lowest = min(losses_seen, default=math.inf)
         losses_seen.append(float(loss))
+        started = min(started, time.perf_counter())
+        spent = time.perf_counter() - started
         if losses_seen[-1] < lowest:
             best = velocity
         # The share of the loss that must be gained is taken of the new one: the old may be inf.
         gained = losses_seen[-1] + settings.tolerance * abs(losses_seen[-1]) < lowest
         stalled = 0 if gained else stalled + 1
-        late = deadline is not None and time.perf_counter() >= deadline
+        late = seconds is not None and spent >= seconds
         if count == steps or stalled >= settings.patience or late:
             break
-    entry = {"steps": count, "first_loss": losses_seen[0], "loss": min(losses_seen)}
-    return best, entry
+    found = {"steps": count, "first_loss": losses_seen[0], "loss": min(losses_seen)}
+    return best, {**found, "seconds": spent}
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class Refinement:
         Largest number of steps on each level, coarse to fine, or one number for all of them; 0
         everywhere returns the given velocity.
     seconds
-        Largest time in all, compilation included; the levels share it evenly. None is no limit.
+        Largest time of the steps in all; what a level leaves is the next ones'. A level's first
+        loss, with which it is compiled in a new process, does not count. None is no limit.
     tolerance, patience
         A level ends when `patience` steps have not lowered the loss by this share of it.
     """

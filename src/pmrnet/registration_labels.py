@@ -54,7 +54,7 @@ def read_labels(given: Labels | None, role: str, grid: Grid) -> nib.Nifti1Image 
             f"{name}: expected the label map of the {role} image, found what looks like an image, "
             "whose neighbouring voxels differ; give the labels, or leave them out."
         )
-    shape = tuple(grid.shape[:3])
+    shape = tuple(int(n) for n in grid.shape[:3])
     if volume.shape != shape or not np.allclose(volume.affine, grid.affine, atol=1e-3):
         raise InputError(
             f"{name}: expected labels on the grid of the {role} image, {shape}, found "

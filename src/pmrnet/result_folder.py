@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pmrnet.data.room import check_room, explained_writing
 from pmrnet.errors import InputError
-from pmrnet.part_folders import remove_leftovers
+from pmrnet.part_folders import HOST, remove_leftovers
 
 #: the record of a registration, by which its folder is known, and its report
 RECORD, REPORT = "metrics.json", "report.html"
@@ -30,8 +28,6 @@ ENDINGS = (".nii.gz", ".x5", ".npz", ".mat")
 # Left by a kill while results were being replaced: what is there is ours and of no use.
 _MARKER = ".unfinished"
 _PART = ".part-"
-# Folders may be shared by machines, whose processes are numbered alike.
-_HERE = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def check_folder(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -> None:
@@ -90,7 +86,7 @@ def new_results(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) ->
     # A folder that is there may be a mount point or somebody's working folder: it stays itself.
     parent = folder if folder.is_dir() else folder.parent
     name = folder.name or "results"
-    prefix = f"{_PART}{_HERE}-"
+    prefix = f"{_PART}{HOST}-"
     new = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}-{name}"
     with explained_writing(folder, 0):
         remove_leftovers(parent, prefix, name)

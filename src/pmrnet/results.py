@@ -185,6 +185,11 @@ def largest_difference(stored: Result, again: Result) -> float:
     return float((first - second).abs().max())
 
 
+def mean_dice(result: Result) -> float:
+    """Mean over pairs of the mean over labels, as the tables have it."""
+    return float(result.pairs.groupby(["moving", "fixed"])["dice"].mean().mean())
+
+
 def _checksum(text: str) -> str:
     # Of the text, not the bytes: git may check files out with other line ends.
     return hashlib.sha256(text.encode()).hexdigest()

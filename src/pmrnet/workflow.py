@@ -11,14 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pmrnet.config import Experiment
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.method_run import method_run, refined_config
+from pmrnet.method_run import method_run, refined_config, refinement_settings
 from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import config_sha256, sha256_of
@@ -181,24 +181,46 @@ def ship(dataset: str, method: str) -> Path:
     return path
 
 
+class Reproduction(NamedTuple):
+    """An evaluation made anew beside the stored one.
+
+    Attributes
+    ----------
+    difference
+        Largest difference of a pair's Dice of a label.
+    stored, again
+        Mean Dice of each.
+    of_others
+        Which of weights, settings and data are others than the stored result's.
+    folder
+        Of the new one.
+    """
+
+    difference: float
+    stored: float
+    again: float
+    of_others: tuple[str, ...]
+    folder: Path
+
+
 def reproduce(
     dataset: str, method: str, weights: str | None = None, hd95: bool = True
-) -> float | None:
+) -> Reproduction | None:
     """Evaluate anew and compare with the stored result, if there is one.
 
     The parameters are those of `evaluate`.
 
     Returns
     -------
-    float or None
-        Largest difference of a pair's Dice of a label; None where nothing was stored.
+    Reproduction or None
+        None where nothing was stored.
 
     Raises
     ------
     InputError
         If the stored result is of another protocol.
     """
-    from pmrnet.results import largest_difference, load_result
+    from pmrnet.results import largest_difference, load_result, mean_dice
 
     data = Dataset.load(dataset)
     stored = load_result(data.results / method)
@@ -214,7 +236,18 @@ def reproduce(
     again_folder = data.run(method) / "evaluation"
     evaluate(dataset, method, weights, out=again_folder, overwrite=True, hd95=hd95)
     again = load_result(again_folder)
-    return largest_difference(stored, again)
+    kinds = ("weights", "config", "data")
+    return Reproduction(
+        largest_difference(stored, again),
+        mean_dice(stored),
+        mean_dice(again),
+        tuple(
+            {"config": "settings"}.get(kind, kind)
+            for kind in kinds
+            if stored.identity.get(f"{kind}_sha256") != again.identity.get(f"{kind}_sha256")
+        ),
+        again_folder,
+    )
 
 
 def table(dataset: str) -> str:
@@ -291,7 +324,7 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
     elif method_of(method).trained_on is not None or method_of(method).refines is not None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
-        other = _other_than(stored.provenance, weights, _settings_of(data, method))
+        other = _other_than(stored.provenance, method, weights, _settings_of(data, method))
         now = _data_sha256(data)
         if now is not None and stored.identity.get("data_sha256") not in (None, now):
             other = "data as they are prepared now"
@@ -330,11 +363,17 @@ def _settings_of(data: Dataset, method: str) -> tuple[Path, str] | None:
 
 
 def _other_than(
-    stored: Mapping[str, Any], weights: str | None, settings: tuple[Path, str] | None
+    stored: Mapping[str, Any],
+    method: str,
+    weights: str | None,
+    settings: tuple[Path, str] | None,
 ) -> str | None:
     """Say what a result should be of and is not; None where it is."""
     if weights and stored.get("weights_sha256") != weights_sha256(weights):
         return f"weights {weights}"
+    refined = method_of(method).refines is not None
+    if refined and stored["config"].get("refinement") != refinement_settings():
+        return "settings of the refinement"
     if settings and stored.get("config_sha256") != settings[1]:
         return f"settings in {settings[0]}"
     return None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmrnet.data.anatomy import anatomical_affine, describe_reorientation, is_misoriented
+from pmrnet.data.anatomy import anatomical_affine, is_misoriented
 
 SHAPE = (14, 17, 11)
 SPACING = np.array([0.7, 1.5, 2.0])
@@ -89,14 +89,3 @@ def test_misoriented_is_another_direction_not_a_tilt(labels):
         turn = np.eye(4)
         turn[:3, :3] = np.diag(flips)[list(order)]
         assert is_misoriented(turn @ anatomical, anatomical)
-
-
-def test_description_names_both():
-    header = np.diag([-1.0, 1, 1, 1])[[0, 2, 1, 3]]
-    assert nib.aff2axcodes(header) == ("L", "S", "A")
-    text = describe_reorientation(header, np.diag([2.0, 2, 2, 1]))
-    assert "LSA" in text.split("but")[0]
-    assert "RAS" in text.split("but")[1]
-    assert text.endswith(".")
-    assert "\n" not in text
-    assert describe_reorientation(header, header) is None

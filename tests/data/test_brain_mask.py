@@ -66,3 +66,12 @@ def test_the_image_is_0_outside(noise):
     cut = cut_out(volume(noise + 1), volume(INSIDE), "a", "b")
     np.testing.assert_array_equal(cut.data != 0, INSIDE)
     np.testing.assert_allclose(cut.data[INSIDE], noise[INSIDE] + 1, rtol=1e-6)
+
+
+def test_a_mask_of_the_head_is_refused():
+    large = Volume(np.ones((7, 8, 9), np.float32), np.diag([20.0, 20, 20, 1]))
+    mask = Volume(np.ones((7, 8, 9), np.float32), large.affine)
+    mask.data[0, 0, 0] = 0
+    message = r"^m\.nii: expected the mask of a brain, found one that keeps 4\.0 litres of i\.nii"
+    with pytest.raises(InputError, match=message):
+        cut_out(large, mask, "i.nii", "m.nii")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pmrnet.data.archive_members import Member
 from pmrnet.data.extraction import extract, unpacked_from, write_members
 from pmrnet.errors import InputError
+from pmrnet.part_folders import HOST
 
 CONTENT = {"a/b/one.txt": b"one" * 100, "a/two.txt": b"", "three.txt": bytes(range(200)) * 10}
 
@@ -367,10 +368,11 @@ def test_an_interrupt_leaves_nothing(tmp_path):
 def test_leftovers_of_killed_processes_are_removed_and_those_at_work_are_not(
     gone_process, tmp_path
 ):
-    left = tmp_path / f".part-{gone_process}-01234567-out"
+    left = tmp_path / f".part-{HOST}-{gone_process}-01234567-out"
     kept = [
-        tmp_path / f".part-{os.getpid()}-01234567-out",
-        tmp_path / f".part-{gone_process}-01234567-other",
+        tmp_path / f".part-{HOST}-{os.getpid()}-01234567-out",
+        tmp_path / f".part-{HOST}-{gone_process}-01234567-other",
+        tmp_path / f".part-00000000-{gone_process}-01234567-out",  # of another machine
         tmp_path / "out2",
     ]
     for folder in (left, *kept):

@@ -147,6 +147,9 @@ def test_pairs_count_with_both_files(tmp_path):
             assert after != before
             before = after
         sums[name] = after
+        (tmp_path / "a.mat").write_bytes(b"SPM's matrix")
+        assert without_paths(describe_inputs({"image": tmp_path / name})) != after
+        (tmp_path / "a.mat").unlink()
     assert sums["a.hdr"] != sums["a.img"]
 
 

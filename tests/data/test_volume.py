@@ -337,3 +337,15 @@ def test_arrays_refused(tmp_path, values):
         for mmap in (True, False):
             with pytest.raises(InputError, match="NumPy array file"):
                 load_array(tmp_path / name, mmap)
+
+
+def test_the_matrix_that_spm_keeps_beside_an_analyze_pair(tmp_path, values):
+    affine = nib.affines.from_matvec(np.diag([2.0, 3, 4]), (-10, 20, 5))
+    path = tmp_path / "a.img"
+    nib.save(nib.Spm2AnalyzeImage(values.astype(np.int16), affine), path)
+    assert (tmp_path / "a.mat").is_file()
+    volume = load_image(path)
+    np.testing.assert_allclose(volume.affine, affine)
+    assert volume.assumed is None
+    (tmp_path / "a.mat").unlink()
+    assert "no orientation" in load_image(path).assumed

@@ -105,3 +105,10 @@ def test_networks_of_a_process_are_called_alike():
 def test_what_only_the_weights_show_to_be_wrong_is_named(wrong):
     with pytest.raises(InputError, match="network pmrnet: expected arguments that its constructor"):
         network_with_weights({"type": "pmrnet", **wrong})
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_all_layers_are_built_before_training(kind):
+    """Else Keras' `fit` takes a batch before the first epoch on JAX."""
+    network = network_with_weights({"type": kind})
+    assert [layer.name for layer in network._flatten_layers() if not layer.built] == []

@@ -115,10 +115,12 @@ def test_multiples_of_four(rng, grid, fits):
 def test_filters_that_the_stem_cannot_share():
     with pytest.raises(ValueError, match="multiple of the number of kernels; got 10"):
         FAIM(filters=10)
+    with pytest.raises(ValueError, match=r"multiple of the number of kernels; got 8 and \(\)"):
+        FAIM(filters=8, kernels=())
 
 
 def test_has_no_velocity(rng):
     network, inputs = make(), images(rng)
     assert not network.has_velocity
     with pytest.raises(NotImplementedError):
-        network.posterior(inputs["moving"], inputs["fixed"])
+        network.draw(inputs["moving"], inputs["fixed"])

@@ -232,9 +232,9 @@ def test_in_use_it_takes_the_mean(rng):
     network, inputs = make(), images(rng)
     first, second = as_numpy(network(inputs)), as_numpy(network(inputs))
     np.testing.assert_array_equal(first["velocity"], second["velocity"])
-    mean, log_variance = network.posterior(inputs["moving"], inputs["fixed"])
-    np.testing.assert_allclose(ops.convert_to_numpy(mean), first["velocity"], atol=1e-5)
-    assert log_variance.shape == mean.shape
+    drawn = network.draw(inputs["moving"], inputs["fixed"])
+    np.testing.assert_allclose(ops.convert_to_numpy(drawn.mean), first["velocity"], atol=1e-5)
+    assert drawn.log_variance.shape == drawn.mean.shape
     u = ops.convert_to_numpy(network.displacement_of(first["velocity"]))
     np.testing.assert_allclose(u, first["displacement"], atol=1e-5)
 

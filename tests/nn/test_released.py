@@ -170,7 +170,7 @@ def test_asking_for_the_posterior_changes_nothing(rng):
     before = [
         np.copy(w) for w in network.get_weights() if not np.issubdtype(w.dtype, np.unsignedinteger)
     ]
-    network.posterior(inputs["moving"], inputs["fixed"])
+    network.draw(inputs["moving"], inputs["fixed"])
     after = [w for w in network.get_weights() if not np.issubdtype(w.dtype, np.unsignedinteger)]
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)

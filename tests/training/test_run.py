@@ -174,6 +174,36 @@ def test_images_that_the_network_cannot_halve_are_refused_before_any_work(subjec
     assert not (tmp_path / "stage1").exists()
 
 
+def test_a_mended_experiment_begins_in_the_same_folder(subjects, tmp_path):
+    """Whatever was wrong, nothing was trained, and nothing keeps the next try out."""
+    stage = experiment().stages[0]
+    wrong = {
+        "passes for the network": {"stages": (stage, dataclasses.replace(stage, passes=2))},
+        "multiple of the 2 mm": {"stages": (dataclasses.replace(stage, spacing=2), stage)},
+        "expected": {"init": "no-such-weights"},
+    }
+    for sentence, changes in wrong.items():
+        stored_at = 2 if "2 mm" in sentence else 1
+        given = {name: SimpleNamespace(**vars(s)) for name, s in subjects.items()}
+        for subject in given.values():
+            subject.spacing = stored_at
+        with pytest.raises(InputError, match=sentence):
+            train(
+                dataclasses.replace(experiment(), **changes), tiny_protocol(), given, tmp_path, {}
+            )
+        assert [path.name for path in tmp_path.iterdir()] in ([], [LOCK])
+    assert train(experiment(), tiny_protocol(), subjects, tmp_path, {}).is_file()
+
+
+def test_weights_of_a_finished_stage_that_are_gone_are_said(subjects, tmp_path):
+    path = train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+    path.unlink()
+    for name in ("best.weights.h5", "stage1/last.weights.h5"):
+        (tmp_path / name).unlink()
+        with pytest.raises(InputError, match=rf"{name}: expected the state .*found none"):
+            train(experiment(), tiny_protocol(), subjects, tmp_path, {})
+
+
 def test_a_loss_that_is_not_finite_stops_the_training():
     stop = StopOnNaN()
     stop.on_train_batch_end(0, {"loss": 1.0, "image_kl": 2.0})

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pmrnet.training.validation import ValidationDice, validation_labels, warp_labels
+from pmrnet.errors import InputError
+from pmrnet.training.validation import (
+    ValidationDice,
+    check_labels,
+    validation_labels,
+    warp_labels,
+)
 
 SHAPE = (8, 9, 10)
 
@@ -34,6 +40,12 @@ def test_labels_of_a_subject_that_is_stored_coarsely(labels):
     doubled = np.diag([2.0, 2, 2, 1])  # 1 mm native voxels
     by_name = validation_labels({"a": subject(labels, doubled, spacing=2, shape=(5, 5, 5))}, 4)
     np.testing.assert_array_equal(by_name["a"], labels[::4, ::4, ::4])
+
+
+def test_labels_that_do_not_count_are_refused_before_training(labels):
+    check_labels({"a": labels, "b": labels}, [4, 9])
+    with pytest.raises(InputError, match=r"b: expected .*\(7, 8, 9\), found 1, 2, 3, 4; correct"):
+        check_labels({"a": labels + 5, "b": labels}, [9, 8, 7])
 
 
 def test_warped_labels_are_those_of_the_nearest_voxel(rng, labels):

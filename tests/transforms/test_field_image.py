@@ -10,6 +10,7 @@ from pmrnet.data.itk_images import to_sitk
 from pmrnet.data.volume import Volume
 from pmrnet.errors import InputError
 from pmrnet.transforms import apply_to_image, read, write
+from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.field_image import read_itk_image
 
 
@@ -186,3 +187,36 @@ def test_a_grid_that_is_hardly_sheared_is_written_on_the_closest_that_is_not(rng
     at = nib.affines.apply_affine(affine, rng.uniform(1, np.array(FIXED) - 2, (100, 3)))
     found = [theirs.TransformPoint((p * (-1, -1, 1)).tolist()) for p in at]
     np.testing.assert_allclose(np.array(found) * (-1, -1, 1), field.map_points(at), atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["Mapping", "NREG_TRANS"])
+def test_fields_of_spm_and_niftyreg_are_refused(rng, tmp_path, name):
+    field = smooth_field(rng, FIXED, oblique(rng, (1.5, 0.8, 2), FIXED, AXIS_ORDERS[0]))
+    image = nib.load(write(field, tmp_path / "a.nii.gz"))
+    image.header.set_intent("vector", name=name)
+    nib.save(image, tmp_path / "b.nii.gz")
+    with pytest.raises(InputError, match=r"b\.nii\.gz: expected displacements .* (SPM|NiftyReg)"):
+        read(tmp_path / "b.nii.gz")
+
+
+@pytest.mark.parametrize("order", [0, 29])
+@pytest.mark.parametrize("flip", [[1, 1, 1], [-1, -1, 1]], ids=["RAS", "LPS"])
+def test_coordinates_are_no_displacements(rng, tmp_path, order, flip):
+    affine = oblique(rng, (1.5, 0.8, 2), FIXED, AXIS_ORDERS[order])
+    field = smooth_field(rng, FIXED, affine)
+    image = nib.load(write(field, tmp_path / "a.nii.gz"))
+    centres = nib.affines.apply_affine(affine, np.moveaxis(np.indices(FIXED), 0, -1))
+    coordinates = (centres + field.displacement) * flip
+    absolute = nib.Nifti1Image(coordinates[:, :, :, None].astype("f4"), None, image.header)
+    nib.save(absolute, tmp_path / "b.nii.gz")
+    with pytest.raises(InputError, match="found coordinates in place of displacements"):
+        read(tmp_path / "b.nii.gz")
+
+
+def test_a_displacement_with_a_large_rotation_is_one(rng, tmp_path):
+    affine = oblique(rng, (1.5, 0.8, 2), FIXED, AXIS_ORDERS[7])
+    centres = nib.affines.apply_affine(affine, np.moveaxis(np.indices(FIXED), 0, -1))
+    turned = centres @ nib.eulerangles.euler2mat(1.2, 0.4, -0.9).T * 1.1
+    field = DenseTransform((turned - centres).astype(np.float32), affine)
+    back = read(write(field, tmp_path / "a.nii.gz"))
+    np.testing.assert_allclose(back.displacement, field.displacement, atol=1e-4)

@@ -4,9 +4,10 @@ import pytest
 from nitransforms.io.fsl import FSLDisplacementsField, FSLLinearTransform
 from spaces import AXIS_ORDERS, FIXED, MOVING, matrix_near_identity, oblique, smooth_field
 
-from pmrnet.data.volume import Volume
+from pmrnet.data.volume import Volume, save_image
 from pmrnet.errors import InputError
 from pmrnet.transforms import AffineTransform, Chain, DenseTransform, read, to_dense, write
+from pmrnet.transforms.field_image import VOXELS
 
 ORDERS = [(0, 0), (0, 7), (18, 29), (46, 1), (33, 12)]  # with and without mirroring
 
@@ -112,6 +113,9 @@ def test_other_warps_are_refused(rng, tmp_path):
     nib.save(nib.Nifti1Image(absolute.astype("f4"), fixed.affine), tmp_path / "abs.nii.gz")
     with pytest.raises(InputError, match="found an absolute one"):
         read(tmp_path / "abs.nii.gz", fixed=fixed, moving=moving)
+    voxels = save_image(tmp_path / "disp_0001_0002.nii.gz", values, fixed.affine, VOXELS)
+    with pytest.raises(InputError, match="found one in voxels, written for Learn2Reg"):
+        read(voxels, fixed=fixed, moving=moving)
     warp.header["intent_code"] = 2007
     nib.save(nib.Nifti1Image(values, None, warp.header), tmp_path / "spline.nii.gz")
     with pytest.raises(InputError, match="spline coefficients"):

@@ -133,7 +133,7 @@ def test_unusable_tables(tmp_path, transform, text, message):
 
 def test_a_table_that_is_not_text(tmp_path, transform):
     (tmp_path / "a.csv").write_bytes(b"x,y,z\n\xff\xfe,1,2\n")
-    with pytest.raises(InputError, match=r"a\.csv: expected a table of points"):
+    with pytest.raises(InputError, match=r"a\.csv: expected a table of points in UTF-8"):
         move_points_file(transform, tmp_path / "a.csv", tmp_path / "b.csv")
 
 

@@ -67,16 +67,19 @@ def _evaluate(options: argparse.Namespace) -> None:
         )
         print(f"result: {out}")
         return
-    difference = workflow.reproduce(
+    made = workflow.reproduce(
         options.dataset, options.method, options.weights, hd95=not options.no_hd95
     )
-    if difference is None:
+    if made is None:
         print(f"result: {Dataset.load(options.dataset).results / options.method}")
-    else:
-        print(
-            f"compared with the stored result: largest difference of a label's Dice in a pair is "
-            f"{difference:.4f} (use --overwrite to store the new one)"
-        )
+        return
+    others = f", which is of other {' and '.join(made.of_others)}" if made.of_others else ""
+    print(
+        f"mean Dice {made.again:.4f} (scores: {made.folder})\n"
+        f"compared with the stored result{others}: mean Dice {made.stored:.4f} there, largest "
+        f"difference of a label's Dice in a pair is {made.difference:.4f} (use --overwrite to "
+        "store the new one)"
+    )
 
 
 def _ship(options: argparse.Namespace) -> None:

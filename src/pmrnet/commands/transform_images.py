@@ -8,6 +8,7 @@ of the two, so that only the other one need be named.
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,7 +142,7 @@ def check_inverse_grid(texts: list[str], reference: Grid, images: TransformImage
     raise InputError(
         "--reference: expected the image that the transform leads to, on whose grid its inverse is "
         "wanted, found the grid of the one that it begins at; give the other image, or make a "
-        f"field on this grid by `pmrnet compose --transform {' '.join(named_inverse(texts))}`."
+        f"field on this grid by `pmrnet compose --transform {shlex.join(named_inverse(texts))}`."
     )
 
 

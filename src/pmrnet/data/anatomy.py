@@ -60,23 +60,3 @@ def is_misoriented(header_affine: np.ndarray, anatomical: np.ndarray) -> bool:
         4x4 voxel-to-RAS matrices; an oblique one counts as the closest that is not.
     """
     return nib.aff2axcodes(header_affine) != nib.aff2axcodes(anatomical)
-
-
-def describe_reorientation(header_affine: np.ndarray, new_affine: np.ndarray) -> str | None:
-    """One sentence that says how a volume was oriented against its header, for a notice.
-
-    Parameters
-    ----------
-    header_affine, new_affine
-        4x4 voxel-to-RAS matrices: the file's, and the one used instead.
-
-    Returns
-    -------
-    str or None
-        With the directions in which the three axes run, for example LAS for left, anterior,
-        superior. None if both matrices have the same.
-    """
-    if not is_misoriented(header_affine, new_affine):
-        return None
-    header, new = ("".join(nib.aff2axcodes(affine)) for affine in (header_affine, new_affine))
-    return f"the header gives the orientation {header}, but the labels lie as in {new}: used {new}."

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pmrnet.data.volume import Volume
+from pmrnet.data.whole_head import LARGEST_BRAIN_LITRES, extent
 from pmrnet.errors import InputError
 
 # A scale in a header may make 0.99999 of 1, and a tool's floor 0.0001 of 0.
@@ -29,14 +30,21 @@ def cut_out(image: Volume, mask: Volume, image_name: object, mask_name: object) 
     Raises
     ------
     InputError
-        If the mask is none, see `inside_mask`, or is the image itself.
+        If the mask is none, see `inside_mask`, is the image itself, or keeps more than a brain.
     """
     if np.array_equal(image.data, mask.data):
         raise InputError(
             f"{mask_name}: expected a brain mask, found the values of the image {image_name} that "
             "it is to mask; give the mask, or none if the image is a brain without skull."
         )
-    return replace(image, data=np.where(inside_mask(mask, mask_name), image.data, 0))
+    brain = replace(image, data=np.where(inside_mask(mask, mask_name), image.data, 0))
+    litres, _ = extent(brain)
+    if litres > LARGEST_BRAIN_LITRES:
+        raise InputError(
+            f"{mask_name}: expected the mask of a brain, found one that keeps {litres:.1f} litres "
+            f"of {image_name}, as of a whole head; give the mask of the brain alone."
+        )
+    return brain
 
 
 def inside_mask(mask: Volume, name: object) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from pmrnet.data.archive_members import Member, open_zip, tar_members, zip_members
 from pmrnet.data.room import check_room
 from pmrnet.errors import InputError
-from pmrnet.part_folders import remove_leftovers
+from pmrnet.part_folders import HOST, remove_leftovers
 
 #: most bytes and members of an archive, many times those of the known data sets
 MAX_BYTES = 20 * 10**9
@@ -160,9 +160,10 @@ def write_members(
             f"{folder}: expected no such folder yet, to unpack {source} into, found one; move it "
             "away or remove it."
         )
-    temporary = folder.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{folder.name}")
+    prefix = f".part-{HOST}-"
+    temporary = folder.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}-{folder.name}")
     try:
-        remove_leftovers(folder.parent, ".part-", folder.name)
+        remove_leftovers(folder.parent, prefix, folder.name)
         temporary.mkdir(parents=True)
         written = _write(found, temporary, source, max_bytes, max_files, members, strip)
         if not written:

@@ -82,6 +82,13 @@ def file_pair(path: Path) -> tuple[Path, Path]:
     return path, path
 
 
+def spm_matrix(path: Path) -> Path | None:
+    """File in which SPM keeps the matrix of an Analyze pair; None where there is none."""
+    ending = ending_of(path)
+    beside = Path(str(path)[: -len(ending)] + ".mat") if ending in _PAIR else path
+    return beside if beside != path and beside.is_file() else None
+
+
 def check_file(path: Path) -> None:
     """Refuse a file that is missing, or whose first bytes are not what its name says.
 

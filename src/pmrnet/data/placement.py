@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def check_header(header: nib.Nifti1Header, block: bytes, shape: tuple[int, ...],
     except (ValueError, nib.spatialimages.HeaderDataError) as error:  # no rotation, or no size
         raise InputError(
             f"{what}: expected a rotation in the qform, found none ({error}); if the sform is "
-            f"right, run `fslorient -copysform2qform {what}`."
+            f"right, run `fslorient -copysform2qform {shlex.quote(what)}`."
         ) from error
     corners = list(product(*[(0, n - 1) for n in shape]))
     apart = _distance(qform, sform, corners).max()
@@ -143,8 +144,8 @@ def check_header(header: nib.Nifti1Header, block: bytes, shape: tuple[int, ...],
         f"{_turn(qform, sform)}, by {middle:.1f} mm in the middle of the grid and {apart:.1f} mm "
         f"at its corners; the qform ({header.get_value_label('qform_code')}) is the rigid place "
         f"that scanners write and the sform ({header.get_value_label('sform_code')}) any affine "
-        f"one, so keep the right one: `fslorient -copyqform2sform {what}` for the qform, "
-        f"`fslorient -copysform2qform {what}` for the sform."
+        f"one, so keep the right one: `fslorient -copyqform2sform {shlex.quote(what)}` for the "
+        f"qform, `fslorient -copysform2qform {shlex.quote(what)}` for the sform."
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 import pmrnet
 from pmrnet.data.downsampling import downsample
-from pmrnet.data.formats import file_pair
+from pmrnet.data.formats import file_pair, spm_matrix
 from pmrnet.data.label_merge import merge_labels
 from pmrnet.data.room import explained_permission, explained_writing
 from pmrnet.data.volume import Volume, load_array, load_labels, save_array
@@ -195,6 +195,8 @@ def _describe(path: Path) -> dict[str, str]:
         for key, part in zip(("header_sha256", "data_sha256"), file_pair(path), strict=True):
             if part != path:
                 result[key] = _sha256(part)
+        if (matrix := spm_matrix(path)) is not None:
+            result["matrix_sha256"] = _sha256(matrix)
         return result
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from pmrnet.data.formats import check_file, ending_of, file_pair
+from pmrnet.data.formats import check_file, ending_of, file_pair, spm_matrix
 from pmrnet.data.placement import axis_codes, check_affine, check_header, check_voxel_size
 from pmrnet.errors import InputError
 
@@ -73,6 +73,20 @@ def read_volume(path: str | Path, key: str) -> Content:
 def _read_image(path: Path) -> Content:
     """Read by nibabel."""
     image = _open(path)
+    affine, assumed = placement_of(path, image)
+    return Content(np.asarray(image.dataobj), affine, assumed)
+
+
+def placement_of(
+    path: Path, image: nib.spatialimages.SpatialImage
+) -> tuple[np.ndarray, str | None]:
+    """Voxel-to-RAS matrix of an image that was read from a file, and what is assumed of it.
+
+    Raises
+    ------
+    InputError
+        If its header contradicts itself, see `check_header`.
+    """
     affine = image.affine
     if check_nifti(path, image):
         unset = int(image.header["qform_code"]) <= 0 and int(image.header["sform_code"]) <= 0
@@ -80,15 +94,14 @@ def _read_image(path: Path) -> Content:
         default = default_mgh_affine(path, image)
         unset = default is not None
         affine = default if unset else affine
-    else:  # Analyze has no place for a matrix
+    else:  # Analyze has no place for a matrix; SPM writes one beside it
         header = type(image.header)(_header_block(path, image), check=False)
         check_voxel_size(np.abs(header["pixdim"][1:4]), str(path))
-        unset = True
-    assumed = None
-    if unset:
-        codes = axis_codes(check_affine(affine, str(path)))
-        assumed = f"its header has no orientation, so its voxel axes are taken to point to {codes}"
-    return Content(np.asarray(image.dataobj), affine, assumed)
+        unset = spm_matrix(path) is None
+    if not unset:
+        return affine, None
+    codes = axis_codes(check_affine(affine, str(path)))
+    return affine, f"its header has no orientation, so its voxel axes are taken to point to {codes}"
 
 
 def check_nifti(path: Path, image: nib.spatialimages.SpatialImage) -> bool:

@@ -182,8 +182,12 @@ def _write(path: str | Path, write: Callable[[Path], Any], size: int) -> Path:
     return path
 
 
-def save_image(path: str | Path, data: np.ndarray, affine: ArrayLike) -> Path:
+def save_image(
+    path: str | Path, data: np.ndarray, affine: ArrayLike, description: bytes = b""
+) -> Path:
     """Write an array (nx, ny, nz[, ...]) and its voxel-to-RAS matrix as NIfTI, atomically.
+
+    The description, of at most 79 bytes, goes into the header.
 
     Raises
     ------
@@ -198,6 +202,7 @@ def save_image(path: str | Path, data: np.ndarray, affine: ArrayLike) -> Path:
     # Code 2 ("aligned"), because 64-bit integers need an explicit wish and a space needs a code.
     image = nib.Nifti1Image(data, check_affine(affine, str(path)), dtype=data.dtype)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description
     return _write(path, lambda temporary: save_nifti(image, temporary), data.nbytes)
 
 

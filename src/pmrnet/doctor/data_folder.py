@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -48,7 +49,7 @@ def check_data(
             protocol = Protocol.load(given)
         except InputError as error:
             return [Finding("error", str(error))]
-    command = f"make data DATASET={given or protocol.name}"
+    command = f"make data DATASET={shlex.quote(given or protocol.name)}"
     names = [name for split in SPLITS for name in getattr(protocol, split)]
     counts = ", ".join(f"{len(getattr(protocol, split))} {split}" for split in SPLITS)
     findings = [

@@ -78,7 +78,6 @@ def local_correlation(fixed: object, moved: object, window: int = 9) -> object:
     tensor
         Scalar.
     """
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"window must be an odd number of voxels; got {window}.")
+    check_window(window)
     sums = window_sum(_products(fixed, moved), window)
     return _mean_of_squares(sums, count=float(window ** (len(fixed.shape) - 2)))

@@ -41,7 +41,7 @@ class FAIM(RegistrationNetwork):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        if filters % len(kernels):
+        if not kernels or filters % len(kernels):
             raise ValueError(
                 f"filters must be a multiple of the number of kernels; got {filters} and "
                 f"{tuple(kernels)}."

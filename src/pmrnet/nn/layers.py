@@ -18,8 +18,20 @@ from pmrnet.nn.blocks import CONVOLUTIONS
 from pmrnet.nn.losses import LARGEST_LOG_VARIANCE
 
 
+class _WithoutWeights(keras.layers.Layer):
+    """A layer with nothing to build, and built from the start.
+
+    With a layer that is not, Keras' `fit` takes a batch on JAX before training begins, and with it
+    what threads read ahead of an epoch that is not to come.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
+
 @keras.saving.register_keras_serializable(package="pmrnet")
-class SpatialTransformer(keras.layers.Layer):
+class SpatialTransformer(_WithoutWeights):
     """Warp values by a displacement (the STN of the paper, Jaderberg et al. 2015).
 
     Call with `[values, displacement]` of shapes (batch, *grid, C) and (batch, *grid, N), voxels;
@@ -51,7 +63,7 @@ class SpatialTransformer(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class VelocityIntegration(keras.layers.Layer):
+class VelocityIntegration(_WithoutWeights):
     """Integrate a stationary velocity field to a displacement by scaling and squaring.
 
     Call with a velocity (batch, *grid, N), voxels; returns a displacement of the same shape.
@@ -80,7 +92,7 @@ class VelocityIntegration(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class FieldUpsampling(keras.layers.Layer):
+class FieldUpsampling(_WithoutWeights):
     """Bring a velocity or displacement to a grid finer by 2^times, values scaled with it.
 
     Call with (batch, *grid, N); returns (batch, *(2^times grid), N).
@@ -246,7 +258,7 @@ def hidden_convolutions(
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class GaussianSample(keras.layers.Layer):
+class GaussianSample(_WithoutWeights):
     """Reparameterised sample z = mean + exp(log_variance / 2) * eps, eps ~ N(0, I).
 
     Log-variances above `pmrnet.nn.losses.LARGEST_LOG_VARIANCE` count as that.
@@ -303,7 +315,7 @@ class GaussianSample(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class LatentFusion(keras.layers.Layer):
+class LatentFusion(_WithoutWeights):
     """Bring the latents of all levels to the first level's grid and add them (section 2.3).
 
     Call with a list of fields, level 1 (finest) first, each grid half the one before; returns

@@ -191,11 +191,6 @@ class RegistrationNetwork(keras.Model):
         """Constructor arguments."""
         return {"integration_steps": self.integration_steps, "seed": self.seed, "name": self.name}
 
-    def posterior(self, moving: object, fixed: object) -> tuple:
-        """Mean and log-variance of the final velocity, for uncertainty; (batch, *(grid/2), N)."""
-        inference = self.draw(moving, fixed)
-        return inference.mean, inference.log_variance
-
     def draw(self, moving: object, fixed: object) -> Inference:
         """All that `infer` gives in training, a sample too, of the network as it is in use."""
         return self.draw_from(self.shared_by_draws(moving, fixed))

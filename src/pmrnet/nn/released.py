@@ -70,7 +70,7 @@ class ReleasedPMRNet(RegistrationNetwork):
         super().__init__(**kwargs)
         if len(filters) < 2 or any(b != 2 * a for a, b in itertools.pairwise(filters)):
             raise ValueError(f"filters must double from level to level; got {tuple(filters)}.")
-        if filters[0] % len(stem_kernels):
+        if not stem_kernels or filters[0] % len(stem_kernels):
             raise ValueError(
                 f"filters[0] must be a multiple of the number of stem_kernels; got {filters[0]} "
                 f"and {tuple(stem_kernels)}."

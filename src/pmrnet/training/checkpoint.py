@@ -56,12 +56,24 @@ def resume(network: keras.Model, path: Path, epoch_steps: int) -> int:
     """
     if not path.is_file():
         return 0
+    load_state(network, path, "delete it to begin the stage again")
+    # By the optimizer's own count: no second file could disagree with it.
+    return int(network.optimizer.iterations) // epoch_steps
+
+
+def load_state(network: keras.Model, path: Path, remedy: str) -> None:
+    """Load weights that this training wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another network; it ends with the remedy.
+    """
     try:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
+        found = "a damaged file or another network's" if path.is_file() else "none"
         raise InputError(
-            f"{path}: expected the state of this training, found a damaged file or another "
-            f"network's ({str(error).splitlines()[0]}); delete it to begin the stage again."
+            f"{path}: expected the state of this training, found {found} "
+            f"({str(error).splitlines()[0]}); {remedy}."
         ) from error
-    # By the optimizer's own count: no second file could disagree with it.
-    return int(network.optimizer.iterations) // epoch_steps

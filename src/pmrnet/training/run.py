@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
 from pmrnet.trained_weights import training_cost
 from pmrnet.training.accelerator import accelerator_name
-from pmrnet.training.checkpoint import Checkpoint, resume
+from pmrnet.training.checkpoint import Checkpoint, load_state, resume
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.label_channels import training_labels
 from pmrnet.training.pairs import PairSequence
@@ -99,12 +100,15 @@ def train(
     )
     data_sets = [(protocol, subjects), *mixed]
     with folder_lock(folder, "training"):
-        _claim(folder, "experiment", provenance["config_sha256"])
-        _claim(folder, "data", _data_sha256(data, data_sets))
+        claims = {
+            "experiment": provenance["config_sha256"],
+            "data": _data_sha256(data, data_sets),
+        }
+        _refuse_others(folder, claims)
         if (done := folder / "weights.json").is_file():
             return done
         with freed_memory_kept():
-            start = _train_stages(experiment, data_sets, folder, provenance)
+            start = _train_stages(experiment, data_sets, folder, provenance, claims)
         return _save_best(experiment, folder, {**provenance, **start})
 
 
@@ -113,8 +117,12 @@ def _train_stages(
     data_sets: Sequence[DataSet],
     folder: Path,
     provenance: Mapping[str, Any],
+    claims: Mapping[str, str],
 ) -> dict[str, Any]:
     """Train through all stages, or through what is left of them.
+
+    The folder is claimed, see `_CLAIMS`, when the first step is about to be taken: an experiment
+    that was wrong can be mended and begun again.
 
     Returns
     -------
@@ -129,20 +137,30 @@ def _train_stages(
         supervision.weight if supervision else 0.0,
     )
     _check_grids(network, experiment, data_sets)
-    start = _start_from(network, experiment, folder) if experiment.init else {}
-    if not all((folder / f"stage{n}" / _DONE).is_file() for n in _numbers(experiment)):
+    for stage in experiment.stages:
+        _set_passes(network, stage, experiment)
+    start = _start_from(network, experiment) if experiment.init else {}
+    if start:
+        claims = {**claims, "init": start["init"]["sha256"]}
+        _refuse_others(folder, claims)
+
+    @functools.cache
+    def begin() -> None:
+        for what, own in claims.items():
+            atomic_write_text(folder / f"{what}.sha256", own + "\n")
         add_start(folder, provenance)
+
     for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
         name = f"stage{number}"
         validation = validation_callback(stage, name, experiment, data_sets, folder)
-        _run_stage(network, stage, name, experiment, data_sets, validation, folder)
+        _run_stage(network, stage, name, experiment, data_sets, validation, folder, begin)
     return start
 
 
 def _save_best(experiment: Experiment, folder: Path, provenance: Mapping[str, Any]) -> Path:
     """Write the best weights so far as the run's own, with how they came about."""
     network = network_with_weights(experiment.network)  # without the optimizer's state
-    network.load_weights(folder / "best.weights.h5")
+    load_state(network, folder / "best.weights.h5", "move the folder away to train anew")
     best = json.loads((folder / "best.json").read_text())
     return save_weights(
         network,
@@ -168,7 +186,7 @@ def _supervision(experiment: Experiment) -> LabelSupervision | None:
     return LabelSupervision(**experiment.labels) if experiment.labels else None
 
 
-def _start_from(network: keras.Model, experiment: Experiment, folder: Path) -> dict[str, Any]:
+def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
     """Give the network the weights that the experiment names; says which they were.
 
     They are of its own network, or of the one for half the resolution that it grows from.
@@ -190,7 +208,6 @@ def _start_from(network: keras.Model, experiment: Experiment, folder: Path) -> d
             f"{experiment.init}, which are of {theirs} at {description['spacing']} mm; make them "
             "agree."
         )
-    _claim(folder, "init", description["sha256"])
     cost = training_cost(description.get("training", {}))
     return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
 
@@ -212,16 +229,16 @@ def _data_sha256(data: Mapping[str, Any], data_sets: Sequence[DataSet]) -> str:
     return sha256_of({"data": data, "splits": splits})
 
 
-def _claim(folder: Path, what: str, own: str) -> None:
+def _refuse_others(folder: Path, claims: Mapping[str, str]) -> None:
     """Refuse to go on in the folder of another run: the record would say what was not done."""
-    marker = folder / f"{what}.sha256"
-    if marker.is_file() and marker.read_text().strip() != own:
-        other, restore = _CLAIMS[what]
-        raise InputError(
-            f"{folder}: expected a run of this experiment on these data, found one {other}; move "
-            f"the folder away to train anew, or restore the {restore} to go on."
-        )
-    atomic_write_text(marker, own + "\n")
+    for what, own in claims.items():
+        marker = folder / f"{what}.sha256"
+        if marker.is_file() and marker.read_text().strip() != own:
+            other, restore = _CLAIMS[what]
+            raise InputError(
+                f"{folder}: expected a run of this experiment on these data, found one {other}; "
+                f"move the folder away to train anew, or restore the {restore} to go on."
+            )
 
 
 def _check_grids(
@@ -231,6 +248,11 @@ def _check_grids(
     for _, subjects in data_sets:
         subject = next(iter(subjects.values()))
         for stage in experiment.stages:
+            if stage.spacing % subject.spacing:
+                raise InputError(
+                    f"spacing: expected a multiple of the {subject.spacing:g} mm that the volumes "
+                    f"are stored at, found {stage.spacing}; choose another spacing."
+                )
             shape = tuple(n * subject.spacing / stage.spacing for n in subject.image.shape)
             if any(n % network.multiple for n in shape):
                 raise InputError(
@@ -248,13 +270,14 @@ def _run_stage(
     data_sets: Sequence[DataSet],
     validation: KeepBest,
     folder: Path,
+    begin: Callable[[], None],
 ) -> None:
+    """Train one stage; `begin` is called before its first step."""
     stage_folder = folder / name
     done, last = stage_folder / _DONE, stage_folder / "last.weights.h5"
     if done.exists():
-        network.load_weights(last)
+        load_state(network, last, f"delete {stage_folder} to train this stage again")
         return
-    stage_folder.mkdir(parents=True, exist_ok=True)
     _set_passes(network, stage, experiment)
     training = [prepared[s] for split, prepared in data_sets for s in split.train]
     supervision = _supervision(experiment)
@@ -278,6 +301,8 @@ def _run_stage(
     network.optimizer.build(network.trainable_variables)
     checkpoint = stage_folder / "backup" / "latest.weights.h5"
     first = resume(network, checkpoint, stage.validate_every)
+    begin()
+    stage_folder.mkdir(parents=True, exist_ok=True)
     started = time.time()
     network.fit(
         sequence,

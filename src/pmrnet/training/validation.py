@@ -9,6 +9,7 @@ import numpy as np
 
 from pmrnet.data.in_memory import shape_at
 from pmrnet.data.prepared import PreparedSubject
+from pmrnet.errors import InputError
 from pmrnet.label_warp import labels_on_grid
 from pmrnet.metrics import dice_per_label
 from pmrnet.training.keep_best import KeepBest, as_batch
@@ -22,6 +23,25 @@ def validation_labels(
         name: labels_on_grid(subject, shape_at(subject, spacing), spacing / subject.spacing)
         for name, subject in subjects.items()
     }
+
+
+def check_labels(labels: Mapping[str, np.ndarray], scored: Sequence[int]) -> None:
+    """Refuse to begin where a subject has no label that counts: no weights could be chosen.
+
+    Raises
+    ------
+    InputError
+        Naming the subject, its labels and those that count.
+    """
+    for name, data in labels.items():
+        found = np.unique(data)
+        if not np.isin(found, scored).any():
+            some = ", ".join(map(str, found[found != 0][:5])) or "none"
+            raise InputError(
+                f"{name}: expected labels of the validation subjects to be some of those that the "
+                f"data set's file lists at `labels:` ({', '.join(map(str, sorted(scored)[:5]))}"
+                f"{', ...' if len(scored) > 5 else ''}), found {some}; correct that list."
+            )
 
 
 def warp_labels(labels: np.ndarray, displacement: np.ndarray) -> np.ndarray:

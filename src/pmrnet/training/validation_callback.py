@@ -12,7 +12,7 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.protocol import Protocol
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.similarity import ValidationSimilarity
-from pmrnet.training.validation import ValidationDice, validation_labels
+from pmrnet.training.validation import ValidationDice, check_labels, validation_labels
 
 #: a data set: its protocol, and its prepared training and validation subjects by name
 DataSet = tuple[Protocol, Mapping[str, PreparedSubject]]
@@ -84,6 +84,7 @@ def _callback(
     stride = scoring // stage.spacing
     if protocol.labels:
         labels = validation_labels(validated, scoring)
+        check_labels(labels, list(protocol.labels))
         return ValidationDice(images, labels, pairs, list(protocol.labels), folder, record, stride)
     compared = {s: subject.image_at(scoring) for s, subject in validated.items()}
     return ValidationSimilarity(images, compared, pairs, folder, record, stride)

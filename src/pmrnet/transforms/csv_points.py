@@ -55,7 +55,13 @@ class CsvPoints:
             a line is too short, too long or no number.
         """
         with explained_reading(path, "a table of points"):
-            text = path.read_text(encoding="utf-8-sig")
+            try:
+                text = path.read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{path}: expected a table of points in UTF-8, found another encoding "
+                    f'(byte {error.start}); save it as "CSV UTF-8".'
+                ) from error
             for delimiter in _DELIMITERS:
                 reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
                 lines = [(reader.line_num, row) for row in reader if row]

@@ -12,12 +12,21 @@ from pmrnet.data.formats import check_file
 from pmrnet.data.placement import LPS, closest_perpendicular
 from pmrnet.data.reading import check_nifti
 from pmrnet.errors import InputError
+from pmrnet.transforms.absolute import is_absolute
 from pmrnet.transforms.chain import to_dense
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.reading import explained_reading
 
 _DISPLACEMENT_VECTOR, _VECTOR = 1006, 1007
 _RELATIVE = b"pmrnet: relative warp of FSL"
+#: description of fields in voxels, which have the shape of FSL's
+VOXELS = b"pmrnet: displacements in voxels"
+
+# Whose fields have ITK's shape and intent and another meaning, by the name of their intent.
+_OTHERS = {
+    "Mapping": "a deformation of SPM, which has coordinates",
+    "NREG_TRANS": "a transformation of NiftyReg, which has several kinds",
+}
 
 
 def is_itk_image(path: Path) -> bool:
@@ -45,8 +54,8 @@ def read_itk_image(path: Path) -> DenseTransform:
     Raises
     ------
     InputError
-        If the file is missing or damaged, has another shape or intent, places its voxels in two
-        ways, or a vector is not finite.
+        If the file is missing or damaged, has another shape or intent, is a deformation of SPM or
+        NiftyReg, places its voxels in two ways, or a vector is not finite.
     """
     with explained_reading(path, "a displacement field of ITK"):
         check_file(path)
@@ -66,7 +75,17 @@ def read_itk_image(path: Path) -> DenseTransform:
         field = np.asarray(image.dataobj)[:, :, :, 0].astype(np.float32)
         if intent == _VECTOR:
             field[..., :2] *= -1
-        return DenseTransform(field, image.affine)
+        transform = DenseTransform(field, image.affine)
+        other = _OTHERS.get(image.header.get_intent()[2])
+        if other is None and is_absolute(field, image.affine):
+            other = "coordinates in place of displacements"
+        if other is not None:
+            raise InputError(
+                f"{path}: expected displacements in mm as ITK writes them, found {other}; convert "
+                "them to a displacement field (NiftyReg: `reg_transform -disp`; SPM: Deformations, "
+                "and the voxels' own coordinates taken from it)."
+            )
+        return transform
 
 
 def itk_image(transform: DenseTransform, path: Path) -> nib.Nifti1Image:
@@ -123,6 +142,11 @@ def check_fsl_image(path: Path) -> None:
                 f"{path}: expected a displacement field, of shape (X, Y, Z, 3) if it is FSL's and "
                 f"(X, Y, Z, 1, 3) if it is ITK's, found {image.shape}; give the field that the "
                 "registration wrote, not an image."
+            )
+        if bytes(image.header["descrip"]).rstrip(b"\0") == VOXELS:
+            raise InputError(
+                f"{path}: expected a displacement field in mm, found one in voxels, written for "
+                "Learn2Reg; give the transform of a registration."
             )
         if 2007 <= int(image.header["intent_code"]) <= 2009:
             raise InputError(

@@ -22,15 +22,13 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from pmrnet.errors import InputError
+from pmrnet.transforms.absolute import is_absolute
 from pmrnet.transforms.affine import AffineTransform
 from pmrnet.transforms.chain import map_slab, slabs, voxel_centres
 from pmrnet.transforms.dense import DenseTransform
 from pmrnet.transforms.field_image import read_fsl_image
 from pmrnet.transforms.reading import explained_reading
 from pmrnet.transforms.transform import Grid, check_grid
-
-# Voxels along each axis that the linear part of a warp is found from.
-_SAMPLES = 30
 
 
 def fsl_frame(grid: Grid, what: str) -> NDArray[np.float64]:
@@ -84,43 +82,17 @@ def read_fsl_warp(path: Path, fixed: Grid, moving: Grid) -> DenseTransform:
             f"{path}: expected a warp on the grid of the fixed image, {shape}, found "
             f"{values.shape[:3]} or another affine; give the image that was the reference of FSL."
         )
-    from_moving = np.linalg.inv(fsl_frame(moving, "moving"))
+    from_moving, to_fixed = np.linalg.inv(fsl_frame(moving, "moving")), fsl_frame(fixed, "fixed")
     centres = voxel_centres(shape, affine, slice(0, shape[2]))
-    here = apply_affine(fsl_frame(fixed, "fixed"), centres)
+    here = apply_affine(to_fixed, centres)
     with explained_reading(path, "a warp of FSL"):
         field = DenseTransform(apply_affine(from_moving, here + values) - centres, affine)
-    if not known and _is_absolute(values, here):
+    if not known and is_absolute(values, to_fixed @ affine):
         raise InputError(
             f"{path}: expected a relative warp of FSL, found an absolute one; convert it by "
             "`convertwarp --abs --relout`."
         )
     return field
-
-
-def _is_absolute(values: NDArray, here: NDArray) -> bool:
-    """Whether a warp holds coordinates of the moving image, not their differences to the fixed one.
-
-    Between brains, coordinates go to coordinates by a rotation, about one of any size where the
-    headers differ, and scales near 1. Either reading has a linear part, and the right one is the
-    closer to a rotation: the wrong one adds or takes away the identity, which leaves none. How much
-    the two vary, by which FSL decides, tells them apart for small rotations only.
-
-    Parameters
-    ----------
-    values, here
-        The warp and the FSL coordinates of its voxels in the fixed image, (X, Y, Z, 3).
-    """
-    some = tuple(slice(None, None, max(1, n // _SAMPLES)) for n in here.shape[:3])
-    points, found = (part[some].reshape(-1, 3).astype(np.float64) for part in (here, values))
-    points -= points.mean(axis=0)
-    linear = np.linalg.lstsq(points, found - found.mean(axis=0), rcond=None)[0]
-    return _from_rotation(linear) < _from_rotation(linear + np.eye(3))
-
-
-def _from_rotation(matrix: NDArray) -> float:
-    """How far a 3x3 matrix stretches, as the squared logarithms of its three factors."""
-    factors = np.linalg.svd(matrix, compute_uv=False)
-    return float(np.square(np.log(np.maximum(factors, 1e-6))).sum())
 
 
 def is_flirt_matrix(path: Path) -> bool:

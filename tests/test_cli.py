@@ -82,6 +82,9 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("pmrnet.workflow.table", interrupted)
     assert main(["table"]) == 130
     assert "goes on from here" in capsys.readouterr().err
+    monkeypatch.setattr("pmrnet.calibration.study.calibrate", interrupted)
+    assert main(["calibrate"]) == 130
+    assert "goes on from here" in capsys.readouterr().err
     monkeypatch.setattr("pmrnet.transforms.load_chain", interrupted)
     image = tmp_path / "image.nii"
     nib.save(nib.Nifti1Image(np.zeros((7, 8, 9), np.uint8), np.eye(4)), image)

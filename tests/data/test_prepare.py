@@ -29,6 +29,7 @@ from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.template import network_grid
 from pmrnet.data.volume import save_image
 from pmrnet.errors import InputError
+from pmrnet.folder_lock import folder_lock
 
 STUB = nib.affines.from_matvec(nib.eulerangles.euler2mat(0.05, 0, -0.03) * 1.02, (1, -2, 3))
 FILES = ["affine.json", "image.npy", "subject.json"]
@@ -291,6 +292,17 @@ def test_poor_overlap_is_a_notice(tmp_path, files, monkeypatch):
     subject = prepare_subject("S01", files, tmp_path / "out", wide)
     assert subject.overlap < prepare.POOR_OVERLAP
     assert f"only {subject.overlap:.0%} of the brain lies inside the template" in subject.notices[0]
+
+
+def test_one_preparation_at_a_time_in_a_folder(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "_LONGEST_WAIT_S", 0.05)
+    out = tmp_path / "out"
+    with (
+        folder_lock(out, "preparation"),
+        pytest.raises(InputError, match="expected no other preparation in this folder"),
+    ):
+        prepare_dataset({"S01": files}, out, SETTINGS, console=console(tmp_path / "log"))
+    assert not out.exists()
 
 
 @pytest.mark.slow

@@ -35,7 +35,10 @@ from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.template import icbm152, network_grid
 from pmrnet.data.volume import load_labels
 from pmrnet.errors import InputError
+from pmrnet.folder_lock import folder_lock
 
+# Trainings that are begun together all look first whether their data are prepared, which is quick.
+_LONGEST_WAIT_S = 600.0
 # Raise when the same settings and inputs would give another image than before.
 FORMAT = 1
 
@@ -202,20 +205,22 @@ def prepare_dataset(
     ------
     InputError
         If a subject cannot be prepared: as in `prepare_subject` if it is the only one, else after
-        all others are done, with the sentences of the first few that failed.
+        all others are done, with the sentences of the first few that failed. If another process
+        prepares in the folder and takes long.
     """
     settings = settings or PrepareSettings()
     out = Path(out)
     title = "Preparing"
-    done, failed = try_batch(
-        title,
-        prepare_subject,
-        {name: (name, files, out, settings, orientation) for name, files in subjects.items()},
-        processes,
-        console,
-        _notices,
-    )
-    write_manifest(out, settings.as_dict(), settings.hash(), done.values(), failed)
+    with folder_lock(out, "preparation", _LONGEST_WAIT_S):
+        done, failed = try_batch(
+            title,
+            prepare_subject,
+            {name: (name, files, out, settings, orientation) for name, files in subjects.items()},
+            processes,
+            console,
+            _notices,
+        )
+        write_manifest(out, settings.as_dict(), settings.hash(), done.values(), failed)
     raise_failures(title, failed, len(subjects))
     return list(done.values())
 

@@ -65,6 +65,7 @@ class VoxelMorph(SinglePosteriorNetwork):
         upsampling = {2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}[axes]
         self.encoder.build((*shape[:-1], 2 * shape[-1]))
         self.double = upsampling(2)
+        self.double.build(shape)  # no weights: see layers._WithoutWeights
         self.decoder = []
         *skips, channels = self.encoder.map_filters
         for number, filters in enumerate(self.decoder_filters, start=1):

@@ -70,7 +70,7 @@ METHODS = {
     **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
     **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors", home="lpba40"),
-    **_and_refined("pmrnet-grown", "PMR-Net, deeper posteriors, grown to 1 mm", home="lpba40"),
+    "pmrnet-grown": Method("PMR-Net, deeper posteriors, grown to 1 mm", home="lpba40"),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"

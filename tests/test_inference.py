@@ -14,6 +14,8 @@ from pmrnet.refinement_settings import Refinement
 class ConstantShift:
     """Stands for a network that moves everything by one voxel of its own grid along y."""
 
+    multiple = 1
+
     def predict_on_batch(self, images):
         self.shape = images["moving"].shape
         displacement = np.zeros((*self.shape[:-1], 3), np.float32)

@@ -47,7 +47,7 @@ def centroid(image):
 class Shifting:
     """A network that finds how far apart the centres of two brains are."""
 
-    multiple = 4
+    multiple = 2
     has_velocity = True
 
     def __init__(self):

@@ -104,7 +104,7 @@ def register(request, files):
         model = random_network("pmrnet" if name == "refined" else name)
         patch.setattr(network_field, "load_field_model", lambda *_: model)
     if name == "refined":
-        # Small steps: on this small grid three of the usual size leave a field that folds nearly.
+        # Small steps: three of the usual size take a random field too far to be inverted well.
         options["refine"] = Refinement(steps=3, learning_rate=0.1)
     yield lambda moving, fixed: registration.register(
         files / f"{moving}.nii.gz", files / f"{fixed}.nii.gz", **options

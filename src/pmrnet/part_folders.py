@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import glob
+import os
 import platform
 import re
+import secrets
 import shutil
 import zlib
 from pathlib import Path
 
 import psutil
 
-#: of this machine, for the prefix: others may share the folder and number processes alike
+#: of this machine: others may share the folder and number processes alike
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+#: what the names of this machine's temporary folders begin with
+PREFIX = f".part-{HOST}-"
+
+
+def part_path(parent: Path, name: str) -> Path:
+    """New name for this process' temporary folder of a result, as `remove_leftovers` knows it."""
+    return parent / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{name}"
 
 
 def remove_leftovers(parent: Path, prefix: str, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from pmrnet.data.room import check_room, explained_writing
 from pmrnet.errors import InputError
-from pmrnet.part_folders import HOST, remove_leftovers
+from pmrnet.part_folders import PREFIX, part_path, remove_leftovers
 
 #: the record of a registration, by which its folder is known, and its report
 RECORD, REPORT = "metrics.json", "report.html"
@@ -86,10 +85,9 @@ def new_results(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) ->
     # A folder that is there may be a mount point or somebody's working folder: it stays itself.
     parent = folder if folder.is_dir() else folder.parent
     name = folder.name or "results"
-    prefix = f"{_PART}{HOST}-"
-    new = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}-{name}"
+    new = part_path(parent, name)
     with explained_writing(folder, 0):
-        remove_leftovers(parent, prefix, name)
+        remove_leftovers(parent, PREFIX, name)
         new.mkdir(parents=True)
         try:
             yield new

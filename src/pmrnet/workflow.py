@@ -236,14 +236,14 @@ def reproduce(
     again_folder = data.run(method) / "evaluation"
     evaluate(dataset, method, weights, out=again_folder, overwrite=True, hd95=hd95)
     again = load_result(again_folder)
-    kinds = ("weights", "config", "data")
+    kinds = {"weights": "weights", "config": "settings", "data": "data"}
     return Reproduction(
         largest_difference(stored, again),
         mean_dice(stored),
         mean_dice(again),
         tuple(
-            {"config": "settings"}.get(kind, kind)
-            for kind in kinds
+            shown
+            for kind, shown in kinds.items()
             if stored.identity.get(f"{kind}_sha256") != again.identity.get(f"{kind}_sha256")
         ),
         again_folder,

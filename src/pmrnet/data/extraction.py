@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO
 from pmrnet.data.archive_members import Member, open_zip, tar_members, zip_members
 from pmrnet.data.room import check_room
 from pmrnet.errors import InputError
-from pmrnet.part_folders import HOST, remove_leftovers
+from pmrnet.part_folders import PREFIX, part_path, remove_leftovers
 
 #: most bytes and members of an archive, many times those of the known data sets
 MAX_BYTES = 20 * 10**9
@@ -160,10 +159,9 @@ def write_members(
             f"{folder}: expected no such folder yet, to unpack {source} into, found one; move it "
             "away or remove it."
         )
-    prefix = f".part-{HOST}-"
-    temporary = folder.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}-{folder.name}")
+    temporary = part_path(folder.parent, folder.name)
     try:
-        remove_leftovers(folder.parent, prefix, folder.name)
+        remove_leftovers(folder.parent, PREFIX, folder.name)
         temporary.mkdir(parents=True)
         written = _write(found, temporary, source, max_bytes, max_files, members, strip)
         if not written:

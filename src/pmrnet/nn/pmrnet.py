@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from pmrnet.nn import layers
+from pmrnet.nn.cascade import CascadedNetwork
 from pmrnet.nn.cost_volume import cost_volume
 from pmrnet.nn.encoder import Encoder
-from pmrnet.nn.network import Inference, Level, RegistrationNetwork
+from pmrnet.nn.network import Inference, Level
 
 
 @keras.saving.register_keras_serializable(package="pmrnet")
-class PMRNet(RegistrationNetwork):
+class PMRNet(CascadedNetwork):
     """Two encoders, a feature-level probabilistic model at every level, and their fusion.
 
     The moving and the fixed image each pass through an encoder of their own (section 2.4.2:
@@ -105,35 +106,22 @@ class PMRNet(RegistrationNetwork):
         """Number of feature-level models, L of equation 5."""
         return len(self.levels)
 
-    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
-        """Posterior of the fused velocity, and in training the feature-level models."""
-        return self._infer(*self.shared_by_draws(moving, fixed), training)
+    def look_at_fixed(self, fixed: object) -> list:
+        """Feature maps of the fixed image, finest first."""
+        return self.fixed_encoder(fixed)
 
-    def shared_by_draws(self, moving: object, fixed: object) -> tuple[list, list]:
-        """Feature maps of both images."""
-        return self._encode_moving(moving), self._encode_fixed(fixed)
+    def look(self, moving: object, fixed: list, mean_only: bool) -> tuple[list, list]:
+        """Feature maps of both images, finest first."""
+        return self.moving_encoder(moving), fixed
 
-    def mean_from(self, shared: tuple[list, list]) -> object:
-        """Mean of the fused velocity, from the feature maps."""
-        return self._infer(*shared, training=False).mean
-
-    def draw_from(self, shared: tuple[list, list]) -> Inference:
-        """One `draw`, from the feature maps."""
-        return self._infer(*shared, training=True)
-
-    def sample_from(self, shared: tuple[list, list]) -> object:
-        """One sample of the fused velocity, from the feature maps."""
-        return self._sample(*shared)
-
-    def _sample(self, moving: list, fixed: list) -> object:
-        """A sample of the fused velocity, from feature maps, finest first."""
-        pairs = self._pairs(moving, fixed)
-        _, samples, _ = self._infer_levels(pairs, training=True, compare=False)
+    def sample_seen(self, seen: tuple[list, list]) -> object:
+        """A sample of the fused velocity, from the feature maps."""
+        _, samples, _ = self._infer_levels(self._pairs(*seen), training=True, compare=False)
         return self._fuse(self.fusion, samples)
 
-    def _infer(self, moving: list, fixed: list, training: bool) -> Inference:
-        """What `infer` returns, from feature maps, finest first."""
-        pairs = self._pairs(moving, fixed)
+    def infer_seen(self, seen: tuple[list, list], training: bool) -> Inference:
+        """Posterior of the fused velocity, and in training the feature-level models."""
+        pairs = self._pairs(*seen)
         posteriors, samples, moved = self._infer_levels(pairs, training)
         mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
         if not training:
@@ -154,14 +142,6 @@ class PMRNet(RegistrationNetwork):
     def _pairs(self, moving: list, fixed: list) -> list[tuple]:
         """Both images' features at each of `self.levels`."""
         return [(moving[level - 1], fixed[level - 1]) for level in self.levels]
-
-    def _encode_moving(self, image: object) -> list:
-        """Feature maps of the moving image, finest first."""
-        return self.moving_encoder(image)
-
-    def _encode_fixed(self, image: object) -> list:
-        """Feature maps of the fixed image, finest first."""
-        return self.fixed_encoder(image)
 
     def _combined_channels(self, level: int, axes: int) -> int:
         """Channels of `_combine` at a level (1, 2, ...) of images with so many grid axes."""

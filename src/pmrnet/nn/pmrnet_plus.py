@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
-
 from pmrnet import spatial
-from pmrnet.nn.network import Inference
 from pmrnet.nn.pmrnet import PMRNet
 from pmrnet.nn.top_down import TopDown
 
@@ -26,9 +23,6 @@ class PMRNetPlus(PMRNet):
         All but the last of these steps take the mean, so that a level has the noise of one.
     top_down
         Fine levels see features merged with those of the coarser ones, see `TopDown`.
-    passes
-        How often the whole network looks at the fixed image and at the moving one as it has moved
-        it so far, with the same weights; velocities add up. All passes but the last take the mean.
     """
 
     def __init__(
@@ -36,7 +30,6 @@ class PMRNetPlus(PMRNet):
         *,
         repeats: tuple[int, ...] | None = None,
         top_down: bool = False,
-        passes: int = 1,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -46,11 +39,6 @@ class PMRNetPlus(PMRNet):
                 f"repeats needs an entry of 1 or more for each of the {len(self.filters)} levels; "
                 f"got {repeats}."
             )
-        if passes < 1:
-            raise ValueError(f"passes must be 1 or more; got {passes}.")
-        self.passes = passes
-        #: how many of them a training step takes; to be set before compiling
-        self.training_passes = passes
         self.top_down = top_down
         if top_down:
             self.moving_top_down = TopDown(self.filters, name="moving_top_down")
@@ -68,51 +56,15 @@ class PMRNetPlus(PMRNet):
                     layer.build(maps)
         super().build(input_shape)
 
-    def infer(self, moving: object, fixed: object, training: bool) -> Inference:
-        """As `PMRNet.infer`, pass by pass; the levels are those of the last one."""
-        passes = self.training_passes if training else self.passes
-        return self._infer_last(*self._before_last(moving, fixed, passes), training)
-
-    def shared_by_draws(self, moving: object, fixed: object) -> tuple:
-        """What all passes but the last find, and the feature maps that the last one sees."""
-        return self._before_last(moving, fixed, self.passes)
-
-    def mean_from(self, shared: tuple) -> object:
-        """Mean of the fused velocity: the last pass."""
-        return self._infer_last(*shared, training=False).mean
-
-    def draw_from(self, shared: tuple) -> Inference:
-        """One `draw`: the last pass."""
-        return self._infer_last(*shared, training=True)
-
-    def sample_from(self, shared: tuple) -> object:
-        """One sample of the fused velocity: the last pass."""
-        velocity, moving, fixed = shared
-        return velocity + self._sample(moving, fixed)
-
-    def _before_last(self, moving: object, fixed: object, passes: int) -> tuple:
-        velocity = ops.zeros(())  # of the passes before
-        fixed_features, seen = self._encode_fixed(fixed), moving
-        for _ in range(passes - 1):
-            velocity = velocity + self._infer(self._encode_moving(seen), fixed_features, False).mean
-            displacement = self.resize_displacement(self.integration(velocity))
-            seen = self.transformer([moving, displacement])
-        return velocity, self._encode_moving(seen), fixed_features
-
-    def _infer_last(self, velocity: object, moving: list, fixed: list, training: bool) -> Inference:
-        last = self._infer(moving, fixed, training)
-        last.mean = velocity + last.mean
-        if training:
-            last.sample = velocity + last.sample
-        return last
-
-    def _encode_moving(self, image: object) -> list:
-        features = super()._encode_moving(image)
-        return self.moving_top_down(features) if self.top_down else features
-
-    def _encode_fixed(self, image: object) -> list:
-        features = super()._encode_fixed(image)
+    def look_at_fixed(self, fixed: object) -> list:
+        """Feature maps of the fixed image, finest first."""
+        features = super().look_at_fixed(fixed)
         return self.fixed_top_down(features) if self.top_down else features
+
+    def look(self, moving: object, fixed: list, mean_only: bool) -> tuple[list, list]:
+        """Feature maps of both images, finest first."""
+        features, fixed = super().look(moving, fixed, mean_only)
+        return self.moving_top_down(features) if self.top_down else features, fixed
 
     def _infer_levels(
         self, pairs: list, training: bool, compare: bool = True
@@ -153,5 +105,4 @@ class PMRNetPlus(PMRNet):
             **super().get_config(),
             "repeats": list(self.repeats),
             "top_down": self.top_down,
-            "passes": self.passes,
         }

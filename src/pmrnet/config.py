@@ -60,8 +60,8 @@ class Stage:
     clip_norm
         Largest norm of the gradient of all weights together, or None.
     passes
-        Of a network that has several (`pmrnet-plus`), how many the stage trains; None for the
-        network's own number.
+        Of a network that has several, how many the stage trains; None for the network's own
+        number.
     """
 
     spacing: int

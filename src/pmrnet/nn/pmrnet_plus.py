@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+
 from pmrnet import spatial
 from pmrnet.nn.pmrnet import PMRNet
 from pmrnet.nn.top_down import TopDown

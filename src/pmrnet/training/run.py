@@ -189,27 +189,33 @@ def _supervision(experiment: Experiment) -> LabelSupervision | None:
 def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
     """Give the network the weights that the experiment names; says which they were.
 
-    They are of its own network, or of the one for half the resolution that it grows from.
+    They are of its own network, or of the one for half the resolution that it grows from; the
+    number of passes may differ, which take the same weights.
     """
     found, description = load_network(experiment.init)
     spacing, theirs = experiment.stages[0].spacing, description["network"]
-    if theirs == experiment.network:
+    theirs, ours = _of_one_pass(theirs), _of_one_pass(experiment.network)
+    if theirs == ours:
         network.set_weights(found.get_weights())
     elif (
         theirs.get("type") in GROWING
-        and theirs == coarser_settings(experiment.network)
+        and theirs == coarser_settings(ours)
         and description["spacing"] == 2 * spacing
     ):
         grow(network, found)
     else:
         raise InputError(
-            f"init: expected weights of the experiment's network {experiment.network}, or, at "
+            f"init: expected weights of the experiment's network {ours}, or, at "
             f"{2 * spacing} mm, of the one without its finest level ({', '.join(GROWING)}), found "
             f"{experiment.init}, which are of {theirs} at {description['spacing']} mm; make them "
             "agree."
         )
     cost = training_cost(description.get("training", {}))
     return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
+
+
+def _of_one_pass(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "passes"}
 
 
 def _seconds(experiment: Experiment, folder: Path) -> int:
@@ -339,12 +345,14 @@ def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
 
 def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:
     """Train the stage's number of passes, or the network's own."""
-    if hasattr(network, "training_passes"):
-        network.training_passes = stage.passes or network.passes
+    most = getattr(network, "passes", None)
+    if most is not None and (stage.passes or 1) <= most:
+        network.training_passes = stage.passes or most
     elif stage.passes is not None:
+        expected = "no passes" if most is None else f"{most} or fewer passes"
         raise InputError(
-            f"stage: expected no passes for the network {experiment.network['type']}, found "
-            f"{stage.passes}; take them out, or train pmrnet-plus."
+            f"stage: expected {expected} for this network {experiment.network['type']}, found "
+            f"{stage.passes}; correct the stage, or the passes of the network."
         )
 
 

@@ -94,36 +94,6 @@ def test_a_level_sees_the_costs(rng):
     np.testing.assert_allclose(numpy_of(level["mean"]), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_pass_sees_the_moving_image_as_the_ones_before_moved_it(rng, oracle):
-    network, inputs = make(**EVERYTHING | {"passes": 1}), images(rng)
-    first = network(inputs)
-    again = inputs | {"moving": numpy_of(first["moved"])}
-    expected = numpy_of(first["velocity"]) + velocity_of(network, again)
-    network = make(**EVERYTHING)
-    np.testing.assert_allclose(velocity_of(network, inputs), expected, rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(
-        network.predict_on_batch(inputs)["velocity"], expected, rtol=1e-3, atol=1e-3
-    )
-    drawn = network.draw(inputs["moving"], inputs["fixed"])
-    for found in (drawn.mean, drawn.sample):  # without noise
-        np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
-    with pytest.raises(ValueError, match="passes must be 1 or more"):
-        PMRNetPlus(passes=0)
-
-
-def test_training_may_take_fewer_passes(rng):
-    network, inputs = make(passes=2), images(rng)
-    whole, once = velocity_of(network, inputs), velocity_of(make(), inputs)
-    assert not np.allclose(whole, once, atol=1e-2)
-    for passes, expected in ((2, whole), (1, once)):
-        network.training_passes = passes
-        found = network(inputs, training=True)["velocity"]
-        np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
-        drawn = network.draw(inputs["moving"], inputs["fixed"]).mean
-        for found in (drawn, network(inputs)["velocity"]):
-            np.testing.assert_allclose(numpy_of(found), whole, rtol=1e-3, atol=1e-3)
-
-
 @pytest.mark.parametrize("grid", [GRID, (16, 8, 12)])
 def test_sample_is_the_mean_without_noise_and_fields_have_their_grids(rng, grid):
     network, inputs = make(grid, **EVERYTHING), images(rng, grid)

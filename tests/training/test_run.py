@@ -178,7 +178,7 @@ def test_a_mended_experiment_begins_in_the_same_folder(subjects, tmp_path):
     """Whatever was wrong, nothing was trained, and nothing keeps the next try out."""
     stage = experiment().stages[0]
     wrong = {
-        "passes for the network": {"stages": (stage, dataclasses.replace(stage, passes=2))},
+        "1 or fewer passes for": {"stages": (stage, dataclasses.replace(stage, passes=2))},
         "multiple of the 2 mm": {"stages": (dataclasses.replace(stage, spacing=2), stage)},
         "expected": {"init": "no-such-weights"},
     }
@@ -350,9 +350,24 @@ def test_stages_may_differ_in_passes(subjects, tmp_path, monkeypatch):
     # What chooses the weights is the network as it will be used.
     assert {p for training, p in seen if not training} == {2}
     assert load_network(path)[0].passes == 2
-    wrong = dataclasses.replace(plus, network=NETWORK)
-    with pytest.raises(InputError, match="expected no passes for the network pmrnet"):
+    released = {"type": "pmrnet-released", "filters": [4, 8], "integration_steps": 2}
+    wrong = dataclasses.replace(plus, network=released)
+    with pytest.raises(InputError, match="expected no passes for this network pmrnet-released"):
         train(wrong, tiny_protocol(), subjects, tmp_path / "wrong", {})
+
+
+def test_goes_on_from_weights_of_fewer_passes(subjects, tmp_path):
+    first = train(experiment(steps=4), tiny_protocol(), subjects, tmp_path / "first", {})
+    on = dataclasses.replace(
+        experiment(steps=4, learning_rate=1e-12),
+        network=NETWORK | {"passes": 2},
+        init=str(first),
+    )
+    path = train(on, tiny_protocol(), subjects, tmp_path / "on", {})
+    before, after = (load_network(found)[0] for found in (first, path))
+    assert (before.passes, after.passes) == (1, 2)
+    for ours, theirs in zip(after.get_weights(), before.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-8)
 
 
 def test_every_stage_of_a_resumed_training_is_whole(subjects, tmp_path, monkeypatch):

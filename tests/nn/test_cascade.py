@@ -1,0 +1,172 @@
+"""Passes of the networks that may look again at what they have moved, on small images."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy.ndimage import gaussian_filter
+
+from pmrnet.nn.build import build_network
+from pmrnet.nn.objective import Objective
+
+GRID = (16, 24)
+LEVELS = {"filters": [4, 6], "hidden_filters": [4, 5], "hidden_kernels": [1, 3]}
+KINDS = {
+    "pmrnet": LEVELS,
+    "pmrnet-plus": LEVELS
+    | {"repeats": [1, 2], "top_down": True, "cost_radius": 1, "shared_encoder": True},
+    "concatenation": LEVELS,
+    "voxelmorph": {"filters": [4, 6], "decoder_filters": [4, 4, 4]},
+}
+
+
+def make(kind, passes, grid=GRID, **training):
+    """A network without noise whose fields reach a voxel or two, unlike those of a fresh one."""
+    keras.utils.set_random_seed(0)
+    config = {"type": kind, "integration_steps": 3, "passes": passes, **KINDS[kind]}
+    network = build_network(config, **training)
+    network.build(dict.fromkeys(("moving", "fixed"), (1, *grid, 1)))
+    posteriors = getattr(network, "posteriors", None) or [network.posterior_model]
+    for posterior in posteriors:
+        posterior.mean.kernel.assign(2e4 * posterior.mean.kernel)
+        posterior.log_variance.bias.assign(np.full(len(grid), -60.0))
+    return network
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def inputs(rng):
+    return images(rng)
+
+
+def images(rng, grid=GRID):
+    return {key: rng.random((1, *grid, 1)).astype(np.float32) for key in ("moving", "fixed")}
+
+
+def numpy_of(x):
+    return ops.convert_to_numpy(x)
+
+
+def close(found, expected):
+    np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
+
+
+def velocity_after(network, inputs, passes):
+    """By hand: every look is at the moving image resampled once, by all that was found before."""
+    seen, velocity = inputs, 0.0
+    for _ in range(passes):
+        velocity = velocity + numpy_of(network(seen)["velocity"])
+        u = network.displacement_of(ops.convert_to_tensor(velocity))
+        moved = network.transformer([ops.convert_to_tensor(inputs["moving"]), u])
+        seen = inputs | {"moving": numpy_of(moved)}
+    return velocity
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_a_pass_sees_the_moving_image_as_the_ones_before_moved_it(kind, passes, inputs):
+    expected = velocity_after(make(kind, 1), inputs, passes)
+    network = make(kind, passes)
+    close(network(inputs)["velocity"], expected)
+    close(network.predict_on_batch(inputs)["velocity"], expected)
+    close(network(inputs, training=True)["velocity"], expected)
+    drawn = network.draw(inputs["moving"], inputs["fixed"])
+    shared = network.shared_by_draws(inputs["moving"], inputs["fixed"])
+    for found in (
+        drawn.mean,
+        drawn.sample,  # without noise
+        network.mean_from(shared),
+        network.sample_from(shared),
+    ):
+        close(found, expected)
+    if passes > 1:
+        once = velocity_after(make(kind, 1), inputs, 1)
+        assert not np.allclose(once, expected, atol=1e-2)
+
+
+def test_in_space(rng):
+    grid = (8, 12, 16)
+    inputs = images(rng, grid)
+    expected = velocity_after(make("pmrnet", 1, grid), inputs, 2)
+    assert expected.shape == (1, 4, 6, 8, 3)
+    close(make("pmrnet", 2, grid)(inputs)["velocity"], expected)
+
+
+def test_what_the_loss_sees_is_of_the_last_pass(inputs):
+    once = make("pmrnet", 1)
+    moved = inputs | {"moving": numpy_of(once(inputs)["moved"])}
+    expected = once(moved, training=True)["inference"]
+    found = make("pmrnet", 2)(inputs, training=True)["inference"]
+    close(found["log_variance"], numpy_of(expected["log_variance"]))
+    for level, last in zip(found["levels"], expected["levels"], strict=True):
+        for name, value in last.items():
+            close(level[name], numpy_of(value))
+
+
+def test_gradients_go_through_all_passes(rng):
+    """By differences, on smooth images, where kinks of the interpolation do not matter."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken by TensorFlow's tape here")
+    import tensorflow as tf
+
+    network = make("concatenation", 2)
+    inputs = {key: gaussian_filter(x, (0, 3, 3, 0)) for key, x in images(rng).items()}
+    weight = network.posterior_model.mean.bias
+    target = ops.convert_to_tensor(inputs["fixed"])
+
+    def loss():
+        return ops.mean(ops.square(network(inputs)["moved"] - target))
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradient = numpy_of(tape.gradient(value, weight.value))
+    start, step = numpy_of(weight), 3e-3
+    differences = []
+    for axis in range(2):
+        ends = []
+        for sign in (1, -1):
+            weight.assign(start + sign * step * np.eye(2, dtype=np.float32)[axis])
+            ends.append(float(loss()))
+        differences.append((ends[0] - ends[1]) / (2 * step))
+    np.testing.assert_allclose(gradient, differences, rtol=0.05)
+    network.training_passes = network.passes = 1
+    with tf.GradientTape() as tape:
+        value = loss()
+    assert not np.allclose(numpy_of(tape.gradient(value, weight.value)), differences, rtol=0.2)
+
+
+def test_training_may_take_fewer_passes(kind, inputs):
+    network = make(kind, 2)
+    whole, once = (velocity_after(make(kind, 1), inputs, passes) for passes in (2, 1))
+    for passes, expected in ((2, whole), (1, once)):
+        network.training_passes = passes
+        close(network(inputs, training=True)["velocity"], expected)
+        drawn = network.draw(inputs["moving"], inputs["fixed"]).mean
+        for found in (drawn, network(inputs)["velocity"]):
+            close(found, whole)
+
+
+def test_every_weight_is_trained(kind, inputs):
+    network = make(kind, 2, objective=Objective(level_weight=0.0))
+    jit = keras.backend.backend() == "jax"
+    network.compile(optimizer=keras.optimizers.Adam(1e-2), jit_compile=jit)
+    before = [numpy_of(w).copy() for w in network.trainable_weights]
+    for _ in range(3):
+        network.train_on_batch(inputs)
+    for old, new in zip(before, network.trainable_weights, strict=True):
+        assert not np.array_equal(old, numpy_of(new)), new.path
+
+
+def test_configuration_round_trip(kind):
+    network = make(kind, 3)
+    copy = type(network).from_config(network.get_config())
+    assert copy.passes == copy.training_passes == 3
+    assert copy.get_config() == network.get_config()
+
+
+def test_wrong_number_is_named(kind):
+    with pytest.raises(ValueError, match="passes must be 1 or more; got 0"):
+        make(kind, 0)

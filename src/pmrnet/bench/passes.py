@@ -1,0 +1,152 @@
+"""What networks gain by looking again at what they have moved, with the weights that they have.
+
+    python -m pmrnet.bench.passes --dataset lpba40 --methods voxelmorph pmrnet-deep
+
+Nothing is trained: a network is given more passes than it was trained with. Validation pairs only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import track
+
+from pmrnet.bench.mean_dice import mean_dice
+from pmrnet.bench.report import store
+from pmrnet.bench.some_pairs import pairs_of
+from pmrnet.calibration.study import spread
+from pmrnet.errors import InputError
+from pmrnet.methods import method_of
+from pmrnet.provenance import collect
+
+if TYPE_CHECKING:
+    from pmrnet.nn.cascade import CascadedNetwork
+
+METHODS = ("voxelmorph", "baseline1-deep", "pmrnet", "pmrnet-deep", "pmrnet-no-levels-deep")
+MOST = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the measurement; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pmrnet.bench.passes",
+        description="Compare numbers of passes of trained networks on validation pairs.",
+    )
+    parser.add_argument("--dataset", default="lpba40", help="name, or YAML file")
+    parser.add_argument("--methods", nargs="+", default=METHODS, help=" ".join(METHODS))
+    parser.add_argument("--pairs", type=int, default=20, help="number of validation pairs (20)")
+    parser.add_argument("--most", type=int, default=MOST, help=f"passes up to this many ({MOST})")
+    parser.add_argument(
+        "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        run(options.dataset, options.methods, options.pairs, options.most, options.output)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Path) -> None:
+    """Score the methods and write `passes.json` and `passes.md`.
+
+    Parameters
+    ----------
+    dataset
+        Name or YAML file, with labels; its validation subjects must be prepared.
+    methods
+        Names of networks that may take passes.
+    pairs
+        How many validation pairs, taken evenly from all.
+    most
+        The largest number of passes.
+    output
+        Folder of the two files.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights or pairs, or a network takes one pass only.
+    """
+    from pmrnet.dataset import Dataset
+    from pmrnet.inference import Registrar
+    from pmrnet.trained_weights import weights_of
+    from pmrnet.weights import load_network
+    from pmrnet.workflow import data_identity
+
+    if most < 1:
+        raise InputError(f"--most: expected 1 pass or more, found {most}; give another number.")
+    data = Dataset.load(dataset)
+    listed = spread(pairs_of(data, "validation", pairs), pairs)
+    loaded = {name: load_network(weights_of(data.given, name)) for name in methods}
+    for name, (network, _) in loaded.items():
+        if not hasattr(network, "passes"):
+            raise InputError(
+                f"{name}: expected a network that may look again at what it has moved, found "
+                f"{type(network).__name__}; leave it out."
+            )
+    subjects = data.subjects(sorted({name for pair in listed for name in pair}))
+    config = {
+        "methods": list(methods),
+        "most": most,
+        "pairs": [list(pair) for pair in listed],
+        "weights": {name: of["sha256"] for name, (_, of) in loaded.items()},
+    }
+    results: dict[str, Any] = {
+        "provenance": collect(config, data_identity(data, subjects), None, None, None),
+        "trained_with": {name: network.passes for name, (network, _) in loaded.items()},
+        "dice": {},
+    }
+    score = mean_dice(list(data.protocol.labels))
+    examples = [[subjects[name] for name in pair] for pair in listed]
+    for name, (network, description) in loaded.items():
+        results["dice"][name] = []
+        for passes in range(1, most + 1):
+            registrar = Registrar(with_passes(network, passes), description["spacing"])
+            shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
+            scores = [round(score(m, f, registrar.displacement(m, f)), 4) for m, f in shown]
+            results["dice"][name].append(scores)
+    print(store(output, "passes", results, markdown))
+
+
+def with_passes(network: CascadedNetwork, passes: int) -> CascadedNetwork:
+    """A network of the same weights that looks so often."""
+    other = type(network).from_config({**network.get_config(), "passes": passes})
+    other.build()
+    other.set_weights(network.get_weights())
+    return other
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Table of mean Dice by number of passes.
+
+    Parameters
+    ----------
+    results
+        As written to `passes.json`.
+    """
+    record, most = results["provenance"], results["provenance"]["config"]["most"]
+    lines = [
+        f"Mean Dice over the labels of {len(record['config']['pairs'])} validation pairs of "
+        f"{record['data']['dataset']}, of networks that look once to {most} times, with the same "
+        f"weights; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
+        "",
+        f"| method | trained with | {' | '.join(map(str, range(1, most + 1)))} |",
+        f"|---|{'---:|' * (most + 1)}",
+    ]
+    for name, scores in results["dice"].items():
+        means = [f"{statistics.mean(of):.4f}" for of in scores]
+        cells = [method_of(name).title, str(results["trained_with"][name]), *means]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

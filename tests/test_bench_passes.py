@@ -1,0 +1,119 @@
+"""More passes than a network was trained with: the same weights, what is stored and shown."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from pmrnet.bench import passes
+from pmrnet.bench.passes import main, markdown, with_passes
+from pmrnet.dataset import Dataset
+from pmrnet.nn.build import network_with_weights
+from random_weights import draw_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+GRID = (8, 12, 16)
+NETWORKS = {
+    "pmrnet": {
+        "type": "pmrnet",
+        "filters": [4, 4],
+        "hidden_filters": [0, 4],
+        "hidden_kernels": [1, 3],
+        "integration_steps": 2,
+    },
+    "faim": {"type": "faim", "filters": 2},
+}
+
+
+def network_of(name):
+    network = network_with_weights(NETWORKS[name])
+    draw_weights(network, np.random.default_rng(1))
+    return network
+
+
+def velocity(network, images):
+    return ops.convert_to_numpy(network(images)["velocity"])
+
+
+def test_the_same_weights_look_again(rng):
+    images = {key: rng.random((1, *GRID, 1), np.float32) for key in ("moving", "fixed")}
+    network = network_of("pmrnet")
+    first = velocity(network, images)
+    again = images | {"moving": ops.convert_to_numpy(network(images)["moved"])}
+    expected = first + velocity(network, again)
+    np.testing.assert_allclose(velocity(with_passes(network, 2), images), expected, atol=1e-4)
+    assert not np.allclose(first, expected, atol=1e-2)
+    np.testing.assert_array_equal(velocity(network, images), first)
+
+
+@pytest.fixture
+def instead(monkeypatch):
+    """LPBA40's own split, small random images, small random networks."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(
+        "pmrnet.trained_weights.weights_of", lambda dataset, method: f"{dataset} {method}"
+    )
+    monkeypatch.setattr("pmrnet.workflow.data_identity", lambda data, _: {"dataset": data.name})
+
+    def load_network(weights):
+        name = weights.removeprefix("lpba40 ")
+        return network_of(name), {"sha256": name[:1] * 4, "spacing": 1}
+
+    monkeypatch.setattr("pmrnet.weights.load_network", load_network)
+
+    def subjects(self, names):
+        return {
+            name: SimpleNamespace(
+                spacing=1,
+                image_at=lambda _, n=name: np.random.default_rng(int(n[1:])).random(GRID),
+            )
+            for name in names
+        }
+
+    monkeypatch.setattr(Dataset, "subjects", subjects)
+    monkeypatch.setattr(passes, "mean_dice", lambda _: lambda m, f, u: float(np.abs(u).mean()))
+
+
+def test_each_number_of_passes_is_scored(instead, tmp_path, capsys):
+    arguments = ["--methods", "pmrnet", "--pairs", "2", "--most", "2", "--output", str(tmp_path)]
+    assert main(arguments) == 0
+    stored = json.loads((tmp_path / "passes.json").read_text())
+    once, twice = stored["dice"]["pmrnet"]
+    assert len(once) == len(twice) == 2
+    assert all(a > 0 for a in once)
+    assert once != twice
+    config = stored["provenance"]["config"]
+    assert config["weights"] == {"pmrnet": "pppp"}
+    assert all(set(pair) <= {"S26", "S27", "S28", "S29", "S30"} for pair in config["pairs"])
+    assert (tmp_path / "passes.md").read_text() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--methods", "pmrnet", "faim"], "faim: expected a network that may look again"),
+        (["--methods", "pmrnet", "--most", "0"], "--most: expected 1 pass or more, found 0"),
+        (["--methods", "pmrnet", "--pairs", "21"], "expected 1 to 20 validation pairs"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(instead, tmp_path, capsys, arguments, sentence):
+    assert main([*arguments, "--output", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_table():
+    record = {
+        "created": "2026-01-02T03:04:05",
+        "git": {"commit": "0123456789ab"},
+        "config": {"most": 2, "pairs": [["a", "b"], ["b", "a"]]},
+        "data": {"dataset": "lpba40"},
+    }
+    dice = {"pmrnet": [[0.5, 0.6], [0.7, 0.5]]}
+    text = markdown({"provenance": record, "dice": dice, "trained_with": {"pmrnet": 1}})
+    assert "| method | trained with | 1 | 2 |\n|---|---:|---:|---:|\n" in text
+    assert "| PMR-Net | 1 | 0.5500 | 0.6000 |" in text
+    assert "2 validation pairs of lpba40" in text

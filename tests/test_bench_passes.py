@@ -24,7 +24,7 @@ NETWORKS = {
         "hidden_kernels": [1, 3],
         "integration_steps": 2,
     },
-    "faim": {"type": "faim", "filters": 2},
+    "faim": {"type": "faim", "filters": 4},
 }
 
 

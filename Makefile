@@ -70,7 +70,7 @@ format: $(TEST)
 bench: $(TEST)
 	$(VENV)/bin/python -m pmrnet.bench
 
-# Whole methods on real pairs; needs LPBA40, and the extra `ants` for SyN.
+# Whole methods on real pairs; needs LPBA40, and antspyx for SyN (README).
 bench-methods: $(CORE)
 	$(VENV)/bin/python -m pmrnet.bench.methods
 

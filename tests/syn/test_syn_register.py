@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy import ndimage
 
 from pmrnet.errors import InputError
 from pmrnet.syn import SynRegistrar, SynSettings
-from pmrnet.syn.package import import_ants
+from pmrnet.syn.package import INSTALL, import_ants
 from pmrnet.syn.register import register
 
+ROOT = Path(__file__).resolve().parents[2]
 GRID = (7, 8, 9)
 BLOB_GRID = (40, 44, 36)
 
@@ -97,10 +99,12 @@ def test_ants_giving_up_is_said(stand_in):
     assert not os.path.exists(os.path.dirname(stand_in.asked["outprefix"]))
 
 
-def test_without_antspyx_the_extra_is_named(monkeypatch):
+def test_without_antspyx_the_readmes_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ants", None)
-    with pytest.raises(InputError, match=r"expected the package antspyx.*pip install 'pmrnet\["):
+    with pytest.raises(InputError, match="expected the package antspyx") as caught:
         SynRegistrar(SynSettings())
+    assert f"run `{INSTALL}`" in str(caught.value)
+    assert f"`.venv/bin/{INSTALL}`" in (ROOT / "README.md").read_text()
 
 
 @pytest.fixture

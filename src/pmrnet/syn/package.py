@@ -7,6 +7,9 @@ from types import ModuleType
 
 from pmrnet.errors import InputError
 
+#: antspyx 0.6.3 asks for older versions of NumPy and SciPy than are needed, which pip would install
+INSTALL = "python -m pip install --no-deps antspyx==0.6.3 statsmodels patsy webcolors"
+
 
 def import_ants() -> ModuleType:
     """Import antspyx.
@@ -21,5 +24,5 @@ def import_ants() -> ModuleType:
     except ImportError as error:
         raise InputError(
             f"ANTs: expected the package antspyx, found none that can be imported ({error}); run "
-            "`pip install 'pmrnet[ants]'`."
+            f"`{INSTALL}`, which leaves NumPy and SciPy as they are."
         ) from error

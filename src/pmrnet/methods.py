@@ -71,6 +71,9 @@ METHODS = {
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
     **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors", home="lpba40"),
     "pmrnet-grown": Method("PMR-Net, deeper posteriors, grown to 1 mm", home="lpba40"),
+    "pmrnet-grown-two-passes": Method(
+        "PMR-Net, deeper posteriors, grown to 1 mm, two passes", home="lpba40"
+    ),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
@@ -86,6 +89,7 @@ REFERENCES = (
     "pmrnet-1mm",
     "pmrnet-deep",
     "pmrnet-grown",
+    "pmrnet-grown-two-passes",
     "pmrnet-plus-labels-refined",
     "general-refined",
     "general@lpba40",

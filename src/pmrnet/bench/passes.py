@@ -28,7 +28,15 @@ from pmrnet.provenance import collect
 if TYPE_CHECKING:
     from pmrnet.nn.cascade import CascadedNetwork
 
-METHODS = ("voxelmorph", "baseline1-deep", "pmrnet", "pmrnet-deep", "pmrnet-no-levels-deep")
+METHODS = (
+    "voxelmorph",
+    "baseline1-deep",
+    "pmrnet",
+    "pmrnet-deep",
+    "baseline1-grown",
+    "pmrnet-no-levels-grown",
+    "pmrnet-grown",
+)
 MOST = 3
 
 

@@ -21,6 +21,7 @@ from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.methods import ALIGNMENTS
 from pmrnet.results import load_result
+from pmrnet.syn.package import INSTALL
 
 EVALUATE = workflow.evaluate
 ROOT = Path(__file__).resolve().parents[1]
@@ -314,7 +315,7 @@ def test_tables_score_the_weights_of_another_data_set_if_they_are_there(
     assert "to be of the weights lpba40-pmrnet" in said
 
 
-def test_tables_say_which_extra_a_row_needs(project, here, monkeypatch, capsys):
+def test_tables_say_how_to_install_what_a_row_needs(project, here, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ants", None)
     (project / "experiments/tiny/syn.yaml").write_text("ants: {}\n")
     monkeypatch.setattr("pmrnet.workflow.to_make", lambda data: ["syn"])
@@ -322,7 +323,7 @@ def test_tables_say_which_extra_a_row_needs(project, here, monkeypatch, capsys):
     workflow.tables(["tiny"])
     said = capsys.readouterr().err
     assert "tiny syn: skipped: ANTs: expected the package antspyx" in said
-    assert "`pip install 'pmrnet[ants]'`" in said
+    assert f"`{INSTALL}`" in said
 
 
 def test_tables_go_on_with_a_training_that_was_stopped(project, here, capsys):

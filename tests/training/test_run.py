@@ -290,7 +290,8 @@ def test_grows_from_weights_of_half_the_resolution(subjects, tmp_path):
         experiment(), stages=(Stage(2, 4, 1e-2, 0.5, 5, validate_every=4),)
     )
     first = train(coarse, tiny_protocol(), subjects, tmp_path / "first", {})
-    taller = {"filters": [3, 2], "hidden_filters": [2, 2], "hidden_kernels": [1, 1]}
+    # More passes too: they take the same weights.
+    taller = {"filters": [3, 2], "hidden_filters": [2, 2], "hidden_kernels": [1, 1], "passes": 2}
     on = dataclasses.replace(
         experiment(steps=4, learning_rate=1e-12), network=NETWORK | taller, init=str(first)
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.measure import TASKS, measure
 from pmrnet.bench.report import markdown, store
 from pmrnet.errors import InputError
@@ -43,12 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = 2 if options.quick else options.rounds
     if rounds < 1:
         parser.error(f"argument --rounds: expected 1 or more, found {rounds}")
-    try:
-        run(shapes, rounds, options.output, options.task or tuple(TASKS))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(run, shapes, rounds, options.output, options.task or tuple(TASKS))
 
 
 def run(shapes: Sequence[tuple[int, ...]], rounds: int, output: Path, tasks: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.ready_methods import ready_methods
 from pmrnet.bench.report import store
@@ -48,12 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    try:
-        run(options.dataset, options.methods, options.output)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(run, options.dataset, options.methods, options.output)
 
 
 def pairs_in_turn(protocol: Protocol) -> dict[str, list[tuple[str, str]]]:

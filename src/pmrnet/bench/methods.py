@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.ready_methods import ready_methods
 from pmrnet.bench.report import store
 from pmrnet.bench.some_pairs import pairs_of
-from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.provenance import collect
 
@@ -45,12 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    try:
-        run(options.dataset, options.methods, options.pairs, options.output, options.split)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(
+        run, options.dataset, options.methods, options.pairs, options.output, options.split
+    )
 
 
 def run(

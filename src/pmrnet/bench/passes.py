@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import track
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.report import store
 from pmrnet.bench.some_pairs import pairs_of
@@ -54,12 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    try:
-        run(options.dataset, options.methods, options.pairs, options.most, options.output)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(
+        run, options.dataset, options.methods, options.pairs, options.most, options.output
+    )
 
 
 def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Path) -> None:
@@ -85,6 +83,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
     """
     from pmrnet.dataset import Dataset
     from pmrnet.inference import Registrar
+    from pmrnet.nn.cascade import CascadedNetwork
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
     from pmrnet.workflow import data_identity
@@ -95,7 +94,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
     listed = spread(pairs_of(data, "validation", pairs), pairs)
     loaded = {name: load_network(weights_of(data.given, name)) for name in methods}
     for name, (network, _) in loaded.items():
-        if not hasattr(network, "passes"):
+        if not isinstance(network, CascadedNetwork):
             raise InputError(
                 f"{name}: expected a network that may look again at what it has moved, found "
                 f"{type(network).__name__}; leave it out."

@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.mean_dice import mean_dice
 from pmrnet.bench.refinement_trial import EXAMPLE, measure, read_list
 from pmrnet.bench.report import store
@@ -47,20 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the results")
     parser.add_argument("--resume", action="store_true", help="keep what is measured already")
     options = parser.parse_args(arguments)
-    try:
-        settings = read_list(options.settings)
-        run(
+    return exit_status(
+        lambda: run(
             options.dataset,
             options.weights,
             options.pairs,
-            settings,
+            read_list(options.settings),
             options.output,
             options.resume,
         )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    )
 
 
 def run(

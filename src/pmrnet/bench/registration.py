@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.report import store
 from pmrnet.errors import InputError
 from pmrnet.image_files import open_image
@@ -42,12 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    try:
-        run(options.brains, options.output)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(run, options.brains, options.output)
 
 
 def run(brains: Sequence[Path], output: Path) -> None:

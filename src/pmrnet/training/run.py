@@ -23,6 +23,7 @@ from pmrnet.folder_lock import folder_lock
 from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
 from pmrnet.nn.build import build_objective, network_with_weights
+from pmrnet.nn.cascade import CascadedNetwork
 from pmrnet.nn.growing import GROWING, coarser_settings, grow
 from pmrnet.process_memory import freed_memory_kept
 from pmrnet.protocol import Protocol
@@ -345,11 +346,14 @@ def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
 
 def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:
     """Train the stage's number of passes, or the network's own."""
-    most = getattr(network, "passes", None)
-    if most is not None and (stage.passes or 1) <= most:
-        network.training_passes = stage.passes or most
-    elif stage.passes is not None:
-        expected = "no passes" if most is None else f"{most} or fewer passes"
+    cascaded = isinstance(network, CascadedNetwork)
+    if stage.passes is None:
+        if cascaded:
+            network.training_passes = network.passes
+    elif cascaded and stage.passes <= network.passes:
+        network.training_passes = stage.passes
+    else:
+        expected = f"{network.passes} or fewer passes" if cascaded else "no passes"
         raise InputError(
             f"stage: expected {expected} for this network {experiment.network['type']}, found "
             f"{stage.passes}; correct the stage, or the passes of the network."

@@ -79,7 +79,15 @@ METHODS = {
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
     ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
+    **_and_refined(
+        "general-three-passes",
+        "PMR-Net plus, general-purpose weights, three passes",
+        home="lpba40",
+    ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
+    "general-1mm-three-passes": Method(
+        "PMR-Net plus, general-purpose 1 mm weights, three passes", home="lpba40"
+    ),
 }
 
 #: the methods that the others of a table are compared with, the table's own first
@@ -91,9 +99,9 @@ REFERENCES = (
     "pmrnet-grown",
     "pmrnet-grown-two-passes",
     "pmrnet-plus-labels-refined",
-    "general-refined",
-    "general@lpba40",
-    "general-refined@lpba40",
+    "general-three-passes-refined",
+    "general-three-passes@lpba40",
+    "general-three-passes-refined@lpba40",
 )
 
 #: methods that compute no deformation, and how labels are aligned for them

@@ -35,7 +35,10 @@ def test_name_of_a_method_trained_elsewhere():
     assert shown.title == "PMR-Net, trained on LPBA40"
     assert (shown.trained, shown.trained_on, shown.paper) == (False, "lpba40", None)
     refined = method_of("pmrnet-refined@lpba40")
-    assert (refined.title, refined.refines) == ("PMR-Net, refined, trained on LPBA40", "pmrnet")
+    assert (refined.title, refined.uses) == ("PMR-Net, refined, trained on LPBA40", "pmrnet")
+    assert refined.refined
+    assert (refined.trained, refined.trained_on, refined.home) == (False, "lpba40", None)
+    assert method_of("general-four-passes@lpba40").passes == 4
     assert method_of("mine@ours").title == "mine, trained on ours"
 
 
@@ -57,10 +60,26 @@ def test_every_row_of_the_paper_is_that_of_one_method():
 
 def test_a_refined_row_follows_its_network_and_is_not_trained():
     names = list(METHODS)
-    refined = {name: method for name, method in METHODS.items() if method.refines}
+    refined = {name: method for name, method in METHODS.items() if method.refined}
     assert len(refined) == 7
     for name, method in refined.items():
-        assert names.index(name) == names.index(method.refines) + 1
-        assert METHODS[method.refines].trained
+        plain = name.removesuffix("-refined")
+        assert names.index(name) == names.index(plain) + 1
+        assert METHODS[method.uses].trained
         assert not method.trained
-        assert method.title == f"{METHODS[method.refines].title}, refined"
+        assert method.title == f"{METHODS[plain].title}, refined"
+        assert method.passes == METHODS[plain].passes
+
+
+def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
+    rows = {name: method for name, method in METHODS.items() if method.passes}
+    assert set(rows) == {
+        "general-four-passes",
+        "general-four-passes-refined",
+        "general-1mm-four-passes",
+    }
+    for name, method in rows.items():
+        assert not method.trained
+        assert METHODS[method.uses].trained
+        assert name.startswith(f"{method.uses}-four-passes")
+        assert method.passes == 4

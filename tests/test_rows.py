@@ -30,7 +30,7 @@ def project(tmp_path, monkeypatch):
 
 def test_the_papers_tables_list_all_methods_and_networks_of_lpba40_elsewhere(project):
     assert listed(Dataset.load("lpba40")) == list(METHODS)
-    elsewhere = [f"{m}@lpba40" for m, shown in METHODS.items() if shown.trained or shown.refines]
+    elsewhere = [f"{m}@lpba40" for m, shown in METHODS.items() if shown.trained or shown.uses]
     for name in ("mindboggle", "oasis-trt"):
         found = listed(Dataset.load(name))
         assert [method for method in found if "@" not in method] == ANYWHERE

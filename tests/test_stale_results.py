@@ -60,7 +60,7 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
 
 
 def test_a_refined_row_of_other_data_depends_on_them_too(monkeypatch):
-    data, method = Dataset.load("oasis-trt"), "general-three-passes-refined@lpba40"
+    data, method = Dataset.load("oasis-trt"), "general-refined@lpba40"
     stored = load_result(data.results / method).provenance
     assert _other_than(stored, method, None, None) is None
     changed = dataclasses.replace(Refinement(), steps=99)

@@ -27,7 +27,7 @@ def test_the_papers_tables_have_all_rows_whatever_was_run(tmp_path, monkeypatch)
         here = ~methods.str.contains("@")
         own = [m for m, shown in METHODS.items() if shown.home in (None, dataset)]
         assert methods[here].tolist() == own
-        networks = [f"{m}@lpba40" for m, shown in METHODS.items() if shown.trained or shown.refines]
+        networks = [f"{m}@lpba40" for m, shown in METHODS.items() if shown.trained or shown.uses]
         assert methods[~here].tolist() == ([] if dataset == "lpba40" else networks)
         assert (table["source"] == "not yet run").sum() == len(methods)
         assert table["source"].str.startswith("paper").sum() == 6

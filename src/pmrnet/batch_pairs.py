@@ -39,6 +39,7 @@ def run_pairs(
     workers: int = 0,
     scheduler: str | None = None,
     refine: Refinement | None = None,
+    passes: int | None = None,
     temperature: float | str | None = None,
     strip: bool = False,
     format: str = "itk",
@@ -56,7 +57,7 @@ def run_pairs(
     out
         Folder of the results: one folder a pair, as `pmrnet.registration_files.save` writes it, and
         the table `results.csv`.
-    weights, refine, temperature, strip
+    weights, refine, passes, temperature, strip
         As in `pmrnet.register`; a brain of several pairs is stripped once.
     workers
         Processes of Dask on this machine; 0 works in this process and needs no Dask.
@@ -85,13 +86,13 @@ def run_pairs(
     console = console or Console(file=sys.stderr)
     pairs = read_pairs(Path(pairs_csv))
     table = BatchTable(out / TABLE, [pair.name for pair in pairs])
-    model = load_method(weights, refine)
+    model = load_method(weights, refine, passes)
     remember(model)
     weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
     options = {"format": format, "uncertainty": uncertainty, "report": report}
     options["temperature"] = choose_temperature(temperature, model.description)
     options["refine"] = None if refine is None else asdict(refine)
-    options["weights_sha256"] = key_of(model)
+    options["weights_sha256"], options["passes"] = key_of(model)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
     jobs = _jobs(pairs, out, weights, refine, strip, options)
     unfinished = []

@@ -12,6 +12,7 @@ from pmrnet import spatial
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.network_field import FieldModel, refuse_other_grids
+from pmrnet.nn.cascade import with_passes
 from pmrnet.refinement_settings import Refinement
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class RefiningRegistrar:
 def registrar_of(
     method: str, network: RegistrationNetwork, description: dict[str, Any]
 ) -> Registrar | RefiningRegistrar:
-    """What registers pairs for a method of the tables: the network alone, or refined.
+    """What registers pairs for a method of the tables: the network as it uses it.
 
     Parameters
     ----------
@@ -104,6 +105,9 @@ def registrar_of(
     network, description
         From `pmrnet.weights.load_network`, of the weights that the method has.
     """
-    if method_of(method).refines is not None:
+    shown = method_of(method)
+    if shown.passes is not None:
+        network = with_passes(network, shown.passes)
+    if shown.refined:
         return RefiningRegistrar(network, description)
     return Registrar(network, description["spacing"])

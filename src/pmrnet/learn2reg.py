@@ -76,8 +76,7 @@ def export_learn2reg(
         If there are no weights or no prepared subjects, or the folder holds something else.
     """
     from pmrnet.inference import registrar_of
-    from pmrnet.method_run import refinement_settings
-    from pmrnet.methods import method_of
+    from pmrnet.method_run import uses_of
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
     from pmrnet.workflow import data_identity
@@ -94,8 +93,7 @@ def export_learn2reg(
         "protocol_hash": data.protocol.hash,
         "data": data_identity(data, subjects),
     }
-    if method_of(method).refines is not None:
-        identity["refinement"] = refinement_settings()
+    identity |= uses_of(method)
     pairs = data.protocol.pairs(split)
     cases = write_fields(out, pairs, subjects, registrar.displacement, identity)
     if images:

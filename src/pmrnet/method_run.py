@@ -72,19 +72,31 @@ def method_run(
     return _by_network(method, weights_of(data.given, method, weights), subjects, identity)
 
 
-def refined_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a refined method: the network's, and those of the refinement."""
-    return {**config, "refinement": refinement_settings()}
+def used_config(config: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Settings of a method: its training's, and of how it uses the network otherwise."""
+    return {**config, **uses_of(method)}
 
 
-def refinement_settings() -> dict[str, Any]:
-    """Settings that refined methods are refined with, as JSON has them."""
+def uses_of(method: str) -> dict[str, Any]:
+    """How a method uses a network otherwise than it was trained, as JSON has it.
+
+    Returns
+    -------
+    dict
+        ``refinement``, settings, of a refined one; ``passes`` where it looks a number of times of
+        its own. Empty for all others.
+    """
     from pmrnet.refinement_settings import Refinement
 
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(Refinement()).items()
-    }
+    shown, uses = method_of(method), {}
+    if shown.refined:
+        uses["refinement"] = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(Refinement()).items()
+        }
+    if shown.passes is not None:
+        uses["passes"] = shown.passes
+    return uses
 
 
 def _by_optimisation(optimised: Optimised, identity: Mapping[str, Any]) -> MethodRun:
@@ -115,10 +127,8 @@ def _by_network(
     shown = method_of(method)
     network, description = load_network(weights)
     training = description["training"]
-    config = training["config"]
+    config = used_config(training["config"], method)
     registrar = registrar_of(method, network, description)
-    if shown.refines is not None:
-        config = refined_config(config)
     first, second = list(subjects.values())[:2]
     registrar.displacement(first, second)  # compile before timing
     record = collect(config, identity, training["seed"], training["steps"], description["sha256"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,13 @@ class Method:
         Whether it is trained on the data set of the table.
     trained_on : str or None
         The other data set whose weights it has.
-    refines : str or None
-        The network whose answer it optimises for every pair, as `pmrnet register --refine` does.
+    uses : str or None
+        The network whose weights it has, where it uses them otherwise than they were trained.
+    refined : bool
+        Whether the network's answer is optimised for every pair, as `pmrnet register --refine`
+        does it.
+    passes : int or None
+        How often the network looks, as by `pmrnet register --passes`; None for its own number.
     home : str or None
         The one data set whose table has it as trained there; None for all.
     """
@@ -30,7 +35,9 @@ class Method:
     paper: str | None = None
     trained: bool = True
     trained_on: str | None = None
-    refines: str | None = None
+    uses: str | None = None
+    refined: bool = False
+    passes: int | None = None
     home: str | None = None
 
 
@@ -38,7 +45,7 @@ def _and_refined(
     name: str, title: str, paper: str | None = None, home: str | None = None
 ) -> dict[str, Method]:
     """A network's row, and that of its answers optimised for every pair."""
-    refined = Method(f"{title}, refined", trained=False, refines=name, home=home)
+    refined = Method(f"{title}, refined", trained=False, uses=name, refined=True, home=home)
     return {name: Method(title, paper, home=home), f"{name}-refined": refined}
 
 
@@ -79,14 +86,28 @@ METHODS = {
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
     ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
-    **_and_refined(
-        "general-three-passes",
-        "PMR-Net plus, general-purpose weights, three passes",
+    "general-four-passes": Method(
+        "PMR-Net plus, general-purpose weights, four passes",
+        trained=False,
+        uses="general",
+        passes=4,
+        home="lpba40",
+    ),
+    "general-four-passes-refined": Method(
+        "PMR-Net plus, general-purpose weights, four passes, refined",
+        trained=False,
+        uses="general",
+        refined=True,
+        passes=4,
         home="lpba40",
     ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
-    "general-1mm-three-passes": Method(
-        "PMR-Net plus, general-purpose 1 mm weights, three passes", home="lpba40"
+    "general-1mm-four-passes": Method(
+        "PMR-Net plus, general-purpose 1 mm weights, four passes",
+        trained=False,
+        uses="general-1mm",
+        passes=4,
+        home="lpba40",
     ),
 }
 
@@ -99,9 +120,9 @@ REFERENCES = (
     "pmrnet-grown",
     "pmrnet-grown-two-passes",
     "pmrnet-plus-labels-refined",
-    "general-three-passes-refined",
-    "general-three-passes@lpba40",
-    "general-three-passes-refined@lpba40",
+    "general-four-passes-refined",
+    "general-four-passes@lpba40",
+    "general-four-passes-refined@lpba40",
 )
 
 #: methods that compute no deformation, and how labels are aligned for them
@@ -151,4 +172,4 @@ def method_of(name: str) -> Method:
         return METHODS.get(name, Method(name))
     here = method_of(method)
     title = f"{here.title}, trained on {_DATA_SETS.get(dataset, dataset)}"
-    return Method(title, trained=False, trained_on=dataset, refines=here.refines)
+    return replace(here, title=title, paper=None, trained=False, trained_on=dataset, home=None)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
+from pmrnet.nn.cascade import with_passes
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import DRAWS, PosteriorSpread
@@ -197,6 +198,44 @@ class FieldModel:
         return ops.convert_to_numpy(spatial.upsample_field(u, round(math.log2(self.factor))))[0]
 
 
-def load_field_model(weights: str | PathLike, compiled: bool = True) -> FieldModel:
-    """Load a network for `FieldModel`, by the name of shipped weights or the path of a JSON."""
-    return FieldModel(*load_network(weights), compiled)
+def load_field_model(
+    weights: str | PathLike, compiled: bool = True, passes: int | None = None
+) -> FieldModel:
+    """Load a network for `FieldModel`.
+
+    Parameters
+    ----------
+    weights
+        Name of shipped weights or path of a JSON.
+    compiled
+        See `FieldModel`.
+    passes
+        How often the network looks; None for the number that the weights' JSON advises, else that
+        of the training.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights, or the network cannot look so often.
+    """
+    network, description = load_network(weights)
+    return FieldModel(*looking(network, description, passes), compiled)
+
+
+def looking(
+    network: RegistrationNetwork, description: dict[str, Any], passes: int | None = None
+) -> tuple[RegistrationNetwork, dict[str, Any]]:
+    """A network as registrations use it, and its description, which says how often it looks.
+
+    Parameters
+    ----------
+    network, description
+        From `pmrnet.weights.load_network`.
+    passes
+        See `load_field_model`.
+    """
+    passes = description.get("passes") if passes is None else passes
+    if passes is None:
+        return network, description
+    settings = {**description["network"], "passes": passes}
+    return with_passes(network, passes), {**description, "network": settings}

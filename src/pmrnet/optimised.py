@@ -146,7 +146,7 @@ def recipe_of(data: Dataset, method: str) -> Path | None:
         If the method is known to have no weights and has no such file, or the file is wrong.
     """
     shown = method_of(method)
-    if method in ALIGNMENTS or shown.trained_on is not None or shown.refines is not None:
+    if method in ALIGNMENTS or shown.trained_on is not None or shown.uses is not None:
         return None
     try:
         path = data.experiment(method)

@@ -30,7 +30,7 @@ ALIGNMENTS = ".alignments"
 
 # A worker of Dask may have several threads, which Keras does not allow.
 _one_at_a_time = Lock()
-_models: dict[str, FieldModel | AlignmentOnly] = {}
+_models: dict[tuple[str, int | None], FieldModel | AlignmentOnly] = {}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             "moving_labels": read_labels(job.pair.moving_labels, "moving", moving.brain),
             "fixed_labels": read_labels(job.pair.fixed_labels, "fixed", fixed.brain),
         }
-        model = _model(job.weights, job.identity["weights_sha256"])
+        model = _model(job.weights, job.identity["weights_sha256"], job.identity["passes"])
         temperature = job.identity["temperature"]
         register_aligned(moving, fixed, model, job.refine, seconds, temperature).save(
             job.folder,
@@ -120,9 +120,11 @@ def _placed(files: BrainFiles, kept: Path) -> AlignedBrain:
     return place_image(files.brain(kept))
 
 
-def key_of(model: FieldModel | AlignmentOnly) -> str:
-    """What tells a network from others: the checksum of its weights, or its name without any."""
-    return model.description["sha256"] or model.description["network"]["type"]
+def key_of(model: FieldModel | AlignmentOnly) -> tuple[str, int | None]:
+    """What tells a network from others: checksum of the weights, or its name, and its passes."""
+    description = model.description
+    network = description["network"]
+    return description["sha256"] or network["type"], network.get("passes")
 
 
 def remember(model: FieldModel | AlignmentOnly) -> None:
@@ -131,13 +133,14 @@ def remember(model: FieldModel | AlignmentOnly) -> None:
     _models[key_of(model)] = model
 
 
-def _model(weights: str, sha256: str) -> FieldModel | AlignmentOnly:
+def _model(weights: str, sha256: str, passes: int | None) -> FieldModel | AlignmentOnly:
     """The network of this process, compiled once."""
-    if sha256 not in _models:
-        remember(load_method(weights))
-    if sha256 not in _models:
+    key = sha256, passes
+    if key not in _models:
+        remember(load_method(weights, passes=passes))
+    if key not in _models:
         raise InputError(
             f"{weights}: expected the weights {sha256[:12]}... that the batch began with, found "
             "others; put them back, or start again."
         )
-    return _models[sha256]
+    return _models[key]

@@ -56,6 +56,10 @@ class Registration:
         Time taken by each step.
     refinement
         Settings, steps and losses of the refinement; None without one.
+    passes
+        How often the network looks at what it has moved, with the same weights; None for the number
+        that the weights' JSON advises, else that of their training. More may help where images are
+        unlike those of the training, and lie further apart.
     temperature
         Factor of the posterior's variance in `uncertainty`.
     """
@@ -163,6 +167,7 @@ def register(
     fixed_mask: Image | None = None,
     weights: str | PathLike = DEFAULT_WEIGHTS,
     refine: Refinement | None = None,
+    passes: int | None = None,
     temperature: float | str | None = None,
     strip: bool = False,
 ) -> Registration:
@@ -186,6 +191,10 @@ def register(
     refine
         Settings with which the network's answer is optimised for this pair, which takes some
         seconds; None takes the answer as it is. See `pmrnet.refinement_settings.Refinement`.
+    passes
+        How often the network looks at what it has moved, with the same weights; None for the number
+        that the weights' JSON advises, else that of their training. More may help where images are
+        unlike those of the training, and lie further apart.
     temperature
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the
@@ -220,7 +229,7 @@ def register(
         )
     with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]
-        model = load_method(weights, refine, compiled=False)
+        model = load_method(weights, refine, passes, compiled=False)
         model.compile(network_grid().shape)  # by one processor mostly; the other one aligns
         aligned = [brain.result() for brain in aligning]
     seconds = {"align_and_load": time.perf_counter() - started}

@@ -56,7 +56,10 @@ class AlignmentOnly:
 
 
 def load_method(
-    weights: str | PathLike, refine: Refinement | None = None, compiled: bool = True
+    weights: str | PathLike,
+    refine: Refinement | None = None,
+    passes: int | None = None,
+    compiled: bool = True,
 ) -> FieldModel | AlignmentOnly:
     """Load what finds the deformation.
 
@@ -66,6 +69,8 @@ def load_method(
         Name of shipped weights, path of a weights JSON, `IDENTITY` or `AFFINE`.
     refine
         Whether and how its answer is to be refined, for the check.
+    passes
+        See `pmrnet.register`.
     compiled
         Whether a network is to be compiled, which pays for more than one pair.
 
@@ -73,7 +78,7 @@ def load_method(
     ------
     InputError
         If there are no such weights, they are not of a network that finds a velocity, or there is
-        nothing to refine.
+        nothing to refine or that could look again.
     """
     if str(weights) in (IDENTITY, AFFINE):
         if refine is not None:
@@ -81,12 +86,17 @@ def load_method(
                 f"Refinement: expected a network's weights to start from, found {weights}; leave "
                 "the refinement out, or name other weights."
             )
+        if passes is not None:
+            raise InputError(
+                f"Passes: expected a network's weights, found {weights}; leave the passes out, or "
+                "name other weights."
+            )
         return AlignmentOnly(str(weights))
     import_keras()
     from pmrnet import network_field
     from pmrnet.weights.store import NoWeightsError
 
     try:
-        return network_field.load_field_model(weights, compiled)
+        return network_field.load_field_model(weights, compiled, passes)
     except NoWeightsError as error:
         raise NoWeightsError(weights, (AFFINE, IDENTITY)) from error

@@ -20,13 +20,13 @@ def listed(data: Dataset) -> list[str]:
     """Methods of a data set's table, in its order, whatever was run.
 
     The paper's tables have all that are known, and those of other data sets than LPBA40 also the
-    networks as LPBA40 trained them, refined or not. Other tables have those with an experiment or
-    a result.
+    networks as LPBA40 trained them, used so or otherwise. Other tables have those with an
+    experiment or a result.
     """
     known = [*ALIGNMENTS, *(path.stem for path in data.experiments.glob("*.yaml"))]
     known += [path.parent.name for path in data.results.glob("*/result.json")]
     if data.name in PAPER_TABLES:
-        networks = [method for method, shown in METHODS.items() if shown.trained or shown.refines]
+        networks = [method for method, shown in METHODS.items() if shown.trained or shown.uses]
         known += [*_at_home(data, METHODS), *_elsewhere(data, networks)]
     return in_order(known)
 
@@ -44,7 +44,7 @@ def to_make(data: Dataset) -> list[str]:
         with_weights = methods_with_weights(Dataset.load(RECIPES))
     except InputError:  # no such protocol here
         with_weights = []
-    with_weights += [m for m, shown in METHODS.items() if shown.refines in with_weights]
+    with_weights += [m for m, shown in METHODS.items() if shown.uses in with_weights]
     here = _at_home(data, [*untrained, *files])
     return in_order([*here, *_elsewhere(data, with_weights)])
 

@@ -58,6 +58,7 @@ def build_template(
     *,
     iterations: int = 4,
     weights: str | PathLike = DEFAULT_WEIGHTS,
+    passes: int | None = None,
     strip: bool = False,
     overwrite: bool = False,
     shape: tuple[int, int, int] = (160, 192, 160),
@@ -80,7 +81,7 @@ def build_template(
         brains.
     iterations
         Registrations of every brain.
-    weights, strip
+    weights, passes, strip
         As in `pmrnet.register`.
     overwrite
         Replace another template in the folder.
@@ -105,12 +106,13 @@ def build_template(
     if iterations < 1:
         raise InputError(f"Iterations: expected 1 or more, found {iterations}; give a number.")
     out, console = Path(out), console or Console(file=sys.stderr)
-    model = network_field.load_field_model(weights)
+    model = network_field.load_field_model(weights, passes=passes)
     files = {s.name: BrainFiles.read(s.image, s.mask, strip) for s in subjects}
     identity = {
         "format": _FORMAT,
         "subjects": {name: dict(brain.checksums) for name, brain in files.items()},
         "weights_sha256": model.description["sha256"],
+        "passes": model.description["network"].get("passes"),
         "shape": list(shape),
     }
     if out.exists() and not out.is_dir():

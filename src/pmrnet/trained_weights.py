@@ -36,7 +36,7 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     if weights:
         return weights
     name, elsewhere = split_name(method)
-    name = method_of(name).refines or name
+    name = method_of(name).uses or name
     data = Dataset.load(elsewhere or dataset)
     if elsewhere is not None:
         reason = misfit(data, Dataset.load(dataset))

@@ -18,7 +18,7 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.method_run import method_run, refined_config, refinement_settings
+from pmrnet.method_run import method_run, used_config, uses_of
 from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import config_sha256, sha256_of
@@ -151,20 +151,24 @@ def evaluate(
     return out
 
 
-def ship(dataset: str, method: str) -> Path:
+def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     """Put the weights trained here among those that the package ships, as `<dataset>-<method>`.
 
     Those of a large network are stored in half precision, and a row's scores come from what ships.
     Their model card is written beside them. A temperature of earlier weights of that name is of no
-    use any more and goes.
+    use any more and goes. `passes` is how often `pmrnet register` should let the network look, if
+    not as often as it was trained to.
     """
     from pmrnet import weights
+    from pmrnet.nn.cascade import with_passes
     from pmrnet.weights.card import model_card
     from pmrnet.weights.half_precision import LARGE
     from pmrnet.weights.temperature import read_temperature, temperature_path
 
     data = Dataset.load(dataset)
     network, description = weights.load_network(data.run(method) / "weights.json")
+    if passes is not None:
+        with_passes(network, passes)  # or it says why not
     name = f"{data.name}-{method}"
     path = weights.save_weights(
         network,
@@ -173,6 +177,7 @@ def ship(dataset: str, method: str) -> Path:
         description["spacing"],
         description["training"],
         half_precision=network.count_params() > LARGE,
+        passes=passes,
     )
     shipped = json.loads(path.read_text())
     atomic_write_text(path.with_suffix(".md"), model_card(name, shipped, data, method))
@@ -321,7 +326,7 @@ def _complete(data: Dataset, dataset: str, method: str) -> None:
         if begun or (weights is None and stored is None):
             _say(f"{dataset} {method}: training{' goes on' if begun else ''}")
             weights = str(in_own_process(train, dataset, method))
-    elif method_of(method).trained_on is not None or method_of(method).refines is not None:
+    elif method_of(method).trained_on is not None or method_of(method).uses is not None:
         weights = weights_of(dataset, method)
     if stored is not None and stored.protocol_hash == data.protocol.hash:
         other = _other_than(stored.provenance, method, weights, _settings_of(data, method))
@@ -355,11 +360,11 @@ def _settings_of(data: Dataset, method: str) -> tuple[Path, str] | None:
     if (recipe := recipe_of(data, method)) is not None:
         return recipe, config_sha256(Optimised.load(recipe).as_dict())
     try:
-        path = data.experiment(shown.refines or method)
+        path = data.experiment(shown.uses or method)
     except InputError:  # the weights are all there is of it
         return None
     config = Experiment.load(path).as_dict()
-    return path, config_sha256(config if shown.refines is None else refined_config(config))
+    return path, config_sha256(used_config(config, method))
 
 
 def _other_than(
@@ -371,9 +376,9 @@ def _other_than(
     """Say what a result should be of and is not; None where it is."""
     if weights and stored.get("weights_sha256") != weights_sha256(weights):
         return f"weights {weights}"
-    refined = method_of(method).refines is not None
-    if refined and stored["config"].get("refinement") != refinement_settings():
-        return "settings of the refinement"
+    uses = uses_of(method)
+    if {key: stored["config"].get(key) for key in uses} != uses:
+        return f"settings of the {' and '.join(uses)}"
     if settings and stored.get("config_sha256") != settings[1]:
         return f"settings in {settings[0]}"
     return None

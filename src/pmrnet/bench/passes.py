@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -25,9 +25,6 @@ from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.provenance import collect
-
-if TYPE_CHECKING:
-    from pmrnet.nn.cascade import CascadedNetwork
 
 METHODS = (
     "voxelmorph",
@@ -83,7 +80,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
     """
     from pmrnet.dataset import Dataset
     from pmrnet.inference import Registrar
-    from pmrnet.nn.cascade import CascadedNetwork
+    from pmrnet.nn.cascade import CascadedNetwork, with_passes
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
     from pmrnet.workflow import data_identity
@@ -121,14 +118,6 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
             scores = [round(score(m, f, registrar.displacement(m, f)), 4) for m, f in shown]
             results["dice"][name].append(scores)
     print(store(output, "passes", results, markdown))
-
-
-def with_passes(network: CascadedNetwork, passes: int) -> CascadedNetwork:
-    """A network of the same weights that looks so often."""
-    other = type(network).from_config({**network.get_config(), "passes": passes})
-    other.build()
-    other.set_weights(network.get_weights())
-    return other
 
 
 def markdown(results: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.methods import method_of
+from pmrnet.network_field import looking
 from pmrnet.provenance import collect
 from pmrnet.weights.store import load_network, weights_json
 from pmrnet.weights.temperature import write_temperature
@@ -77,13 +78,12 @@ def calibrate(
     if limit is not None and limit < 1:
         raise InputError(f"--pairs: expected 1 or more, found {limit}; leave it out to take all.")
     data = Dataset.load(dataset)
-    if (refines := method_of(method).refines) is not None:
+    if (uses := method_of(method).uses) is not None:
         raise InputError(
-            f"{method}: expected a network, found one refined for each pair, whose posterior is "
-            f"that of {refines}; calibrate that."
+            f"{method}: expected a network, found another use of {uses}; calibrate that."
         )
     source = workflow.weights_of(dataset, method, weights)
-    network, description = load_network(source)
+    network, description = looking(*load_network(source))
     if not network.has_velocity:
         raise InputError(
             f"{method}: expected a network with a posterior, found "
@@ -100,6 +100,7 @@ def calibrate(
             "data": identity,
             "protocol": data.protocol.hash,
             "weights": description["sha256"],
+            "passes": description["network"].get("passes"),
         },
     )
     errors = PairErrors(data, subjects, predictor, points_per_pair, kept)
@@ -131,7 +132,11 @@ def calibrate(
 
     settings |= {} if limit is None else {"limit": limit}
     provenance = collect(
-        {**settings, "reference": errors.reference},
+        {
+            **settings,
+            "reference": errors.reference,
+            "passes": description["network"].get("passes"),
+        },
         {**identity, "protocol": {"name": data.name, "hash": data.protocol.hash}},
         training.get("seed"),
         training.get("steps"),

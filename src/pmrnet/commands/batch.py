@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_refine, add_strip
+from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_passes, add_refine, add_strip
 
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
@@ -47,6 +47,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs")
     add_strip(batch)
     batch.add_argument("--weights", help=WEIGHTS)
+    add_passes(batch)
     add_refine(batch)
     batch.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
@@ -71,6 +72,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     add_strip(template)
     template.add_argument("--iterations", type=int, default=4)
     template.add_argument("--weights", help="shipped name or JSON file")
+    add_passes(template)
     template.add_argument("--overwrite", action="store_true", help="replace another template")
 
 
@@ -107,6 +109,7 @@ def _run_batch(options: argparse.Namespace) -> int:
         workers=options.workers,
         scheduler=options.scheduler,
         refine=refine,
+        passes=options.passes,
         temperature=temperature,
         strip=options.strip,
         format=options.format,
@@ -128,6 +131,7 @@ def _run_template(options: argparse.Namespace) -> None:
         options.out,
         iterations=options.iterations,
         weights=options.weights or DEFAULT_WEIGHTS,
+        passes=options.passes,
         strip=options.strip,
         overwrite=options.overwrite,
     )

@@ -55,6 +55,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         register.add_argument(f"--{role}-labels", type=Path, help="label map: moved, compared")
     add_strip(register)
     register.add_argument("--weights", help=WEIGHTS)
+    add_passes(register)
     add_refine(register)
     register.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
@@ -112,6 +113,13 @@ def add_refine(command: argparse.ArgumentParser) -> None:
         const="",
         metavar="BUDGET",
         help="optimise each pair's deformation; BUDGET: a time (20s) or a number of steps",
+    )
+
+
+def add_passes(command: argparse.ArgumentParser) -> None:
+    """Add ``--passes``."""
+    command.add_argument(
+        "--passes", type=int, help="how often the network looks at what it has moved"
     )
 
 
@@ -177,6 +185,7 @@ def _register(options: argparse.Namespace) -> None:
         fixed_mask=options.fixed_mask,
         weights=options.weights or DEFAULT_WEIGHTS,
         refine=refinement,
+        passes=options.passes,
         temperature=temperature,
         strip=options.strip,
     )

@@ -16,6 +16,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "--no-hd95", action="store_true", help="leave out the distance of the labels' surfaces"
     )
     ship = _add(commands, "ship", "put the weights trained here among the package's", _ship)
+    ship.add_argument("--passes", type=int, help="how often `register` lets the network look")
     text = "write displacement fields as Learn2Reg's evaluation reads them"
     export = _add(commands, "export-learn2reg", text, _export_learn2reg)
     export.add_argument("--weights", help="shipped name or JSON file")
@@ -85,7 +86,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _ship(options: argparse.Namespace) -> None:
     from pmrnet import workflow
 
-    print(f"weights: {workflow.ship(options.dataset, options.method)}")
+    print(f"weights: {workflow.ship(options.dataset, options.method, options.passes)}")
 
 
 def _export_learn2reg(options: argparse.Namespace) -> None:

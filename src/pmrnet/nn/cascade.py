@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops
 
+from pmrnet.errors import InputError
 from pmrnet.nn.network import Inference, RegistrationNetwork
 
 
@@ -93,3 +94,31 @@ class CascadedNetwork(RegistrationNetwork):
     def get_config(self) -> dict:
         """Constructor arguments."""
         return {**super().get_config(), "passes": self.passes}
+
+
+def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
+    """A network of the same weights that looks so often, whatever it was trained with.
+
+    Parameters
+    ----------
+    network
+        With weights; is left as it is.
+    passes
+        1 or more.
+
+    Raises
+    ------
+    InputError
+        If it is less, or the network is none that may look again.
+    """
+    if not isinstance(network, CascadedNetwork):
+        raise InputError(
+            f"passes: expected a network that may look again at what it has moved, found "
+            f"{type(network).__name__}; leave the passes out, or take other weights."
+        )
+    if passes < 1:
+        raise InputError(f"passes: expected 1 or more, found {passes}; give another number.")
+    other = type(network).from_config({**network.get_config(), "passes": passes})
+    other.build()
+    other.set_weights(network.get_weights())
+    return other

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
-from pmrnet.value_checks import is_power_of_two
+from pmrnet.value_checks import is_count, is_power_of_two
 from pmrnet.weights.temperature import ENDING, read_temperature
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def save_weights(
     spacing: int,
     training: dict[str, Any],
     half_precision: bool = False,
+    passes: int | None = None,
 ) -> Path:
     """Write `<path>.json` and `<path>.weights.h5`.
 
@@ -50,6 +51,9 @@ def save_weights(
         Provenance of the training, for the record.
     half_precision
         Store float16 values; the network computes in float32 all the same.
+    passes
+        How often the network should look where nobody says otherwise, if not as often as it was
+        trained to.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def save_weights(
         "spacing": spacing,
         "weights": weights.name,
         "sha256": _sha256(weights),
+        **({} if passes is None else {"passes": passes}),
         "training": training,
     }
     target = path.with_name(path.name + ".json")
@@ -171,6 +176,8 @@ def _read(path: Path) -> dict[str, Any]:
                 raise ValueError(f"{description[key]!r} at {key!r}")
         if not is_power_of_two(description["spacing"]):  # as experiments have it
             raise ValueError(f"{description['spacing']!r} at 'spacing'")
+        if not is_count(description.get("passes", 1)):
+            raise ValueError(f"{description['passes']!r} at 'passes'")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected a description of weights (format {_FORMAT}), found {error}."

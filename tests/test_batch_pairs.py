@@ -72,8 +72,9 @@ def network(monkeypatch):
     model.loads, model.alignments = 0, 0
     counting = Lock()  # two brains are aligned at once
 
-    def load(*_):
+    def load(*asked):
         model.loads += 1
+        model.asked = asked
         return model
 
     def estimate(brain, *_, **__):
@@ -255,6 +256,18 @@ def test_refinement_is_handed_on_and_part_of_what_a_result_is(folder, tmp_path, 
     assert network.refine == refine
     run(path, out, refine=refine)
     assert network.calls == 1
+    with pytest.raises(InputError, match="--overwrite"):
+        run(path, out)
+
+
+def test_passes_are_part_of_what_a_result_is(folder, tmp_path, network):
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    network.description["network"]["passes"] = 4
+    run(path, out, passes=4)
+    assert network.asked[2] == 4
+    run(path, out)
+    assert network.calls == 1
+    network.description["network"]["passes"] = 2
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)
 

@@ -92,6 +92,15 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     assert refined["config"]["name"] == "pmrnet"
     assert refined["config"]["refinement"]["steps"] == list(Refinement().steps)
     del seen[-2:]
+    several = []
+    monkeypatch.setattr(
+        "pmrnet.inference.with_passes", lambda network, passes: several.append(passes) or network
+    )
+    found = method_run(data, "general-four-passes@lpba40", SUBJECTS, {}, "mine.json").provenance
+    assert several == [found["config"]["passes"]] == [4]
+    assert found["config_sha256"] != record["config_sha256"]
+    assert "refinement" not in found["config"]
+    del seen[-2:]
     # Weights that are named are taken, whatever the method's file says.
     method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
     assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]

@@ -25,6 +25,12 @@ def test_alignments_cannot_be_refined(name):
         load_method(name, Refinement())
 
 
+@pytest.mark.parametrize("name", ["identity", "affine"])
+def test_alignments_cannot_look_again(name):
+    with pytest.raises(InputError, match=f"Passes: expected a network's weights, found {name}"):
+        load_method(name, passes=2)
+
+
 def test_of_a_wrong_name_all_that_would_do_are_told():
     message = (
         r"wrong: .*lpba40-pmrnet.*\), affine or identity, which need none, or the path .* of these"
@@ -34,7 +40,9 @@ def test_of_a_wrong_name_all_that_would_do_are_told():
 
 
 def test_networks_are_loaded():
-    assert load_method("lpba40-pmrnet").factor == 2
+    method = load_method("lpba40-pmrnet", passes=3)
+    assert (method.factor, method.network.passes) == (2, 3)
+    assert load_method("lpba40-general").network.passes == 4  # as its weights advise
 
 
 def test_a_network_without_velocity_is_refused(tmp_path):

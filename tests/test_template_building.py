@@ -102,7 +102,7 @@ def network(monkeypatch):
             share=lambda moving, fixed: {"moving": moving, "fixed": fixed},
             mean=lambda x: ops.convert_to_tensor(stand_in.mean_of(x)),
         )
-        monkeypatch.setattr(network_field, "load_field_model", lambda *_: model)
+        monkeypatch.setattr(network_field, "load_field_model", lambda *_, **__: model)
         return model
 
     monkeypatch.setattr(alignment, "estimate_affine", lambda *_, **__: TO_SUBJECT)
@@ -229,7 +229,7 @@ def test_stopped_while_writing_results(brains, tmp_path, network, monkeypatch):
         build(brains, tmp_path / "out", count=2, iterations=1)
     assert not (tmp_path / "out" / "template.json").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(network_field, "load_field_model", lambda *_: model)
+    monkeypatch.setattr(network_field, "load_field_model", lambda *_, **__: model)
     build(brains, tmp_path / "out", count=2, iterations=1)
     assert model.network.calls == 2
     assert (tmp_path / "out" / "subjects" / "S1" / "inverse.nii.gz").is_file()

@@ -184,7 +184,7 @@ def test_only_validation_pairs_are_fitted(project, monkeypatch):
 
 
 def test_a_refined_row_has_the_posterior_of_its_network(project):
-    with pytest.raises(InputError, match="that of pmrnet; calibrate that"):
+    with pytest.raises(InputError, match="found another use of pmrnet; calibrate that"):
         study.calibrate("tiny", "pmrnet-refined")
 
 

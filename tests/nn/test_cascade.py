@@ -6,8 +6,11 @@ import pytest
 from keras import ops
 from scipy.ndimage import gaussian_filter
 
-from pmrnet.nn.build import build_network
+from pmrnet.errors import InputError
+from pmrnet.nn.build import build_network, network_with_weights
+from pmrnet.nn.cascade import with_passes
 from pmrnet.nn.objective import Objective
+from random_weights import draw_weights
 
 GRID = (16, 24)
 LEVELS = {"filters": [4, 6], "hidden_filters": [4, 5], "hidden_kernels": [1, 3]}
@@ -170,3 +173,28 @@ def test_configuration_round_trip(kind):
 def test_wrong_number_is_named(kind):
     with pytest.raises(ValueError, match="passes must be 1 or more; got 0"):
         make(kind, 0)
+
+
+def test_the_same_weights_look_as_often_as_wanted(rng):
+    config = {"type": "pmrnet", "integration_steps": 2, "passes": 2, **LEVELS}
+    trained = network_with_weights(config)
+    draw_weights(trained, rng)
+    inputs = images(rng, (8, 12, 16))
+    before = numpy_of(trained(inputs)["velocity"])
+    once = with_passes(trained, 1)
+    for passes in (1, 2, 3):
+        found = with_passes(trained, passes)
+        assert (found.passes, found.training_passes) == (passes, passes)
+        close(found(inputs)["velocity"], velocity_after(once, inputs, passes))
+    assert not np.allclose(once(inputs)["velocity"], before, atol=1e-2)
+    assert trained.passes == 2
+    np.testing.assert_array_equal(numpy_of(trained(inputs)["velocity"]), before)
+
+
+def test_what_cannot_look_so_often_is_said():
+    one_look = network_with_weights({"type": "faim", "filters": 4})
+    with pytest.raises(InputError, match="found FAIM; leave the passes out"):
+        with_passes(one_look, 2)
+    network = network_with_weights({"type": "pmrnet", "integration_steps": 2, **LEVELS})
+    with pytest.raises(InputError, match="passes: expected 1 or more, found 0"):
+        with_passes(network, 0)

@@ -128,6 +128,15 @@ def test_steps_are_those_that_were_taken():
     assert "1200 steps at 2 mm" in text
 
 
+def test_passes_that_are_advised_are_named():
+    assert "| passes |" not in card_of()
+    network = DESCRIPTION["network"] | {"passes": 2}
+    assert "| passes | 4 in `pmrnet register`, trained with 2 |" in card_of(
+        network=network, passes=4
+    )
+    assert "trained with 1 |" in card_of(passes=3)
+
+
 def test_labels_in_training_are_named():
     config = TRAINING["config"] | {"labels": {"weight": 2.0}}
     description = DESCRIPTION | {"training": TRAINING | {"config": config}}

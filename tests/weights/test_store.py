@@ -92,6 +92,8 @@ def test_json_that_describes_no_weights(tmp_path, content):
         {"spacing": 0},
         {"weights": 5},
         {"sha256": None},
+        {"passes": 0},
+        {"passes": "two"},
     ],
     ids=str,
 )

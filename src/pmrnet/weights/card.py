@@ -81,6 +81,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         f"{spacing:g} mm on a grid of multiples of {_multiple(description['network'])}",
         "output": f"displacement at {spacing:g} mm (`Registrar` brings it to 1 mm), moved image"
         + ("" if description["network"]["type"] == "faim" else ", velocity on half the grid"),
+        **_passes(description),
         "training data": f"{trained}; weights chosen on {chosen}{score}",
         "training": f"{steps}, batch of one pair, seed {training['seed']}{start}{changes}; "
         f"{training['seconds']} s on {machines}",
@@ -108,6 +109,14 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
             "",
         ]
     )
+
+
+def _passes(description: Mapping[str, Any]) -> dict[str, str]:
+    """How often the network should look, where that is not as often as it was trained to."""
+    if description.get("passes") is None:
+        return {}
+    trained = description["network"].get("passes", 1)
+    return {"passes": f"{description['passes']} in `pmrnet register`, trained with {trained}"}
 
 
 def _code(training: Mapping[str, Any]) -> list[str]:

@@ -267,6 +267,17 @@ def test_passes_are_part_of_what_a_result_is(folder, tmp_path, network):
     assert network.asked[2] == 4
     run(path, out)
     assert network.calls == 1
+    assert json.loads((out / "b_to_a" / "metrics.json").read_text())["inputs"]["passes"] == 4
+    # A process that has registered nothing yet loads the same.
+    pair_job._models.clear()
+    assert pair_job._model("x", "5" * 64, 4) is network
+    assert network.asked[2] == 4
+    with pytest.raises(InputError, match="that the batch began with"):
+        pair_job._model("x", "5" * 64, 3)
+    network.asked = ()
+    command = ["batch", str(path), "-o", str(out), "--no-report", "--no-uncertainty"]
+    assert main([*command, "--passes", "4"]) == 0
+    assert network.asked[2] == 4
     network.description["network"]["passes"] = 2
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)

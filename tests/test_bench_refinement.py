@@ -23,7 +23,7 @@ class Model:
 
     def __init__(self):
         self.asked = []
-        self.description = {"sha256": "0123", "weights": "some"}
+        self.description = {"sha256": "0123", "weights": "some", "network": {}}
 
     def field(self, moving, fixed, refine):
         self.asked.append((moving.mean(), fixed.mean(), refine))
@@ -148,7 +148,7 @@ def test_table():
         "machine": {"cores": 2, "cpu": "A CPU"},
         "created": "2026-01-02T03:04:05",
         "git": {"commit": "0123456789ab"},
-        "config": {"weights": "w", "pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
+        "config": {"weights": "w", "passes": 1, "pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
         "data": {"dataset": "lpba40"},
     }
     of = {
@@ -160,4 +160,7 @@ def test_table():
     }
     text = markdown({"provenance": record, "load": 0.1, "measured": {"this": of}})
     assert "| this | 3 + 1 | 0.7000 | 0.1000 | 4.0 |" in text
-    assert "3 validation pairs of lpba40 (a → b, b → a, a → c)" in text
+    assert "`w` on 3 validation pairs of lpba40 (a → b, b → a, a → c)" in text
+    record["config"]["passes"] = 4
+    text = markdown({"provenance": record, "load": 0.1, "measured": {}})
+    assert "`w`, which looks 4 times, on 3" in text

@@ -8,6 +8,7 @@ import pytest
 from pmrnet.errors import InputError
 from pmrnet.inference import RefiningRegistrar, Registrar, registrar_of
 from pmrnet.network_field import FieldModel
+from pmrnet.nn.build import network_with_weights
 from pmrnet.refinement_settings import Refinement
 
 
@@ -61,6 +62,16 @@ def test_refining_registers_as_the_command_does(monkeypatch):
         registrar.displacement(moving, fixed)
     with pytest.raises(InputError, match="a velocity"):
         RefiningRegistrar(SimpleNamespace(has_velocity=False), {"spacing": 2, "network": {}})
+
+
+def test_a_row_of_more_passes_is_registered_by_them():
+    config = {"type": "pmrnet", "filters": [4], "hidden_filters": [0], "hidden_kernels": [1]}
+    network, description = network_with_weights(config), {"spacing": 2, "network": config}
+    assert registrar_of("general", network, description).network is network
+    for method in ("general-four-passes", "general-four-passes@lpba40"):
+        assert registrar_of(method, network, description).network.passes == 4
+    refining = registrar_of("general-four-passes-refined", network, description)
+    assert refining.model.network.passes == 4
 
 
 def test_a_refined_row_is_registered_by_refinement_everywhere():

@@ -34,7 +34,7 @@ def model(calibration=None):
         displacement=np.zeros((*SHAPE, 3), np.float32),
         standard_deviation=deviation,
     )
-    description = {"weights": "net.weights.h5", "calibration": calibration}
+    description = {"weights": "net.weights.h5", "network": {}, "calibration": calibration}
     return SimpleNamespace(description=description, field=lambda *_: field)
 
 

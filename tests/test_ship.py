@@ -85,6 +85,11 @@ def test_a_temperature_of_other_weights_goes_and_that_of_the_same_stays(shipped)
     write_temperature(path, sha256, 9.0, {})
     assert ship("pmrnet") == 0
     assert read_temperature(path, sha256)["temperature"] == 9.0
+    assert ship("pmrnet", "--passes", "3") == 0
+    assert read_temperature(path, sha256) is None
+    write_temperature(path, sha256, 8.0, {}, 3)
+    assert ship("pmrnet", "--passes", "3") == 0
+    assert read_temperature(path, sha256)["temperature"] == 8.0
     other = network_with_weights(NETWORKS["pmrnet"])
     other.set_weights([w + 1 for w in other.get_weights()])
     save_weights(other, NETWORKS["pmrnet"], Path("runs/lpba40/pmrnet/weights"), 2, TRAINING)

@@ -7,7 +7,7 @@ import pytest
 
 from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
-from pmrnet.methods import split_name
+from pmrnet.methods import METHODS, method_of, split_name
 from pmrnet.provenance import collect, sha256_of
 from pmrnet.refinement_settings import Refinement
 from pmrnet.results import load_result
@@ -30,7 +30,7 @@ def test_no_stored_result_is_stale(folder):
     result = load_result(folder)
     assert result.protocol_hash == data.protocol.hash
     network, trained_on = split_name(method)
-    weights = f"{trained_on or data.name}-{network.removesuffix('-refined')}"
+    weights = f"{trained_on or data.name}-{method_of(network).uses or network}"
     weights = weights if weights in available() else None
     assert (weights is None) == (result.provenance["weights_sha256"] is None)
     assert _other_than(result.provenance, method, weights, _settings_of(data, method)) is None
@@ -57,6 +57,18 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
     changed = dataclasses.replace(Refinement(), steps=99)
     monkeypatch.setattr("pmrnet.refinement_settings.Refinement", lambda: changed)
     assert len({plain, refined, _settings_of(data, "pmrnet-refined")[1]}) == 3
+
+
+def test_a_row_of_more_passes_depends_on_their_number(monkeypatch):
+    data, method = Dataset.load("lpba40"), "general-four-passes"
+    stored = load_result(data.results / method).provenance
+    settings = _settings_of(data, method)
+    assert settings[1] != _settings_of(data, "general")[1]
+    assert _other_than(stored, method, None, settings) is None
+    row = dataclasses.replace(METHODS[method], passes=3)
+    monkeypatch.setitem(METHODS, method, row)
+    assert _other_than(stored, method, None, None) == "settings of the passes"
+    assert _settings_of(data, method)[1] != settings[1]
 
 
 def test_a_refined_row_of_other_data_depends_on_them_too(monkeypatch):

@@ -222,6 +222,30 @@ def test_interrupted_and_started_again(brains, tmp_path, network, at):
         np.testing.assert_array_equal(one, other)
 
 
+def test_passes_are_part_of_what_a_template_is(brains, tmp_path, network, monkeypatch):
+    model, asked = network(Shifting()), []
+
+    def load(*_, passes):
+        asked.append(passes)
+        model.description["network"]["passes"] = passes
+        return model
+
+    monkeypatch.setattr(network_field, "load_field_model", load)
+    out = build(brains, tmp_path / "out", count=2, iterations=1, passes=4)
+    assert json.loads((out / "template.json").read_text())["identity"]["passes"] == 4
+    calls = model.network.calls
+    build(brains, out, count=2, iterations=1, passes=4)
+    assert model.network.calls == calls
+    with pytest.raises(InputError, match="--overwrite"):
+        build(brains, out, count=2, iterations=1, passes=3)
+    assert asked == [4, 4, 3]
+    images = [str(brains / f"S{n}.nii.gz") for n in range(2)]
+    with pytest.raises(SystemExit):
+        main(["template", *images, "-o", str(out), "--passes", "many"])
+    assert main(["template", *images, "-o", str(out), "--passes", "5"]) == 2  # it is another one
+    assert asked[-1] == 5
+
+
 def test_stopped_while_writing_results(brains, tmp_path, network, monkeypatch):
     model = network(Shifting())
     monkeypatch.setattr(template_building, "save_image", lambda *_: 1 / 0)

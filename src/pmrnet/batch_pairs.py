@@ -92,7 +92,8 @@ def run_pairs(
     options = {"format": format, "uncertainty": uncertainty, "report": report}
     options["temperature"] = choose_temperature(temperature, model.description)
     options["refine"] = None if refine is None else asdict(refine)
-    options["weights_sha256"], options["passes"] = key_of(model)
+    options["weights_sha256"], passes = key_of(model)
+    options |= {} if passes is None else {"passes": passes}
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
     jobs = _jobs(pairs, out, weights, refine, strip, options)
     unfinished = []

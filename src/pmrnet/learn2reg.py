@@ -76,7 +76,7 @@ def export_learn2reg(
         If there are no weights or no prepared subjects, or the folder holds something else.
     """
     from pmrnet.inference import registrar_of
-    from pmrnet.method_run import uses_of
+    from pmrnet.method_run import settings_of_use
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
     from pmrnet.workflow import data_identity
@@ -93,7 +93,7 @@ def export_learn2reg(
         "protocol_hash": data.protocol.hash,
         "data": data_identity(data, subjects),
     }
-    identity |= uses_of(method)
+    identity |= settings_of_use(method)
     pairs = data.protocol.pairs(split)
     cases = write_fields(out, pairs, subjects, registrar.displacement, identity)
     if images:

@@ -74,11 +74,11 @@ def method_run(
 
 def used_config(config: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Settings of a method: its training's, and of how it uses the network otherwise."""
-    return {**config, **uses_of(method)}
+    return {**config, **settings_of_use(method)}
 
 
-def uses_of(method: str) -> dict[str, Any]:
-    """How a method uses a network otherwise than it was trained, as JSON has it.
+def settings_of_use(method: str) -> dict[str, Any]:
+    """Settings with which a method uses a network otherwise than it was trained, as JSON has them.
 
     Returns
     -------
@@ -88,15 +88,15 @@ def uses_of(method: str) -> dict[str, Any]:
     """
     from pmrnet.refinement_settings import Refinement
 
-    shown, uses = method_of(method), {}
+    shown, settings = method_of(method), {}
     if shown.refined:
-        uses["refinement"] = {
+        settings["refinement"] = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(Refinement()).items()
         }
     if shown.passes is not None:
-        uses["passes"] = shown.passes
-    return uses
+        settings["passes"] = shown.passes
+    return settings
 
 
 def _by_optimisation(optimised: Optimised, identity: Mapping[str, Any]) -> MethodRun:

@@ -88,7 +88,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             "moving_labels": read_labels(job.pair.moving_labels, "moving", moving.brain),
             "fixed_labels": read_labels(job.pair.fixed_labels, "fixed", fixed.brain),
         }
-        model = _model(job.weights, job.identity["weights_sha256"], job.identity["passes"])
+        model = _model(job.weights, job.identity["weights_sha256"], job.identity.get("passes"))
         temperature = job.identity["temperature"]
         register_aligned(moving, fixed, model, job.refine, seconds, temperature).save(
             job.folder,

@@ -56,10 +56,6 @@ class Registration:
         Time taken by each step.
     refinement
         Settings, steps and losses of the refinement; None without one.
-    passes
-        How often the network looks at what it has moved, with the same weights; None for the number
-        that the weights' JSON advises, else that of their training. More may help where images are
-        unlike those of the training, and lie further apart.
     temperature
         Factor of the posterior's variance in `uncertainty`.
     """
@@ -192,9 +188,9 @@ def register(
         Settings with which the network's answer is optimised for this pair, which takes some
         seconds; None takes the answer as it is. See `pmrnet.refinement_settings.Refinement`.
     passes
-        How often the network looks at what it has moved, with the same weights; None for the number
-        that the weights' JSON advises, else that of their training. More may help where images are
-        unlike those of the training, and lie further apart.
+        How often the network looks, each time at what it has moved so far, with the same weights;
+        None for the number that the weights' JSON advises, else that of their training. More may
+        help where images are unlike those of the training and lie further apart.
     temperature
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the

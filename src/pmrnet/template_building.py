@@ -112,9 +112,10 @@ def build_template(
         "format": _FORMAT,
         "subjects": {name: dict(brain.checksums) for name, brain in files.items()},
         "weights_sha256": model.description["sha256"],
-        "passes": model.description["network"].get("passes"),
         "shape": list(shape),
     }
+    looks = model.description["network"].get("passes")
+    identity |= {} if looks is None else {"passes": looks}
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
     with folder_lock(out, "template building"):

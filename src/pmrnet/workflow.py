@@ -18,7 +18,7 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.method_run import method_run, used_config, uses_of
+from pmrnet.method_run import method_run, settings_of_use, used_config
 from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import config_sha256, sha256_of
@@ -155,15 +155,16 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     """Put the weights trained here among those that the package ships, as `<dataset>-<method>`.
 
     Those of a large network are stored in half precision, and a row's scores come from what ships.
-    Their model card is written beside them. A temperature of earlier weights of that name is of no
-    use any more and goes. `passes` is how often `pmrnet register` should let the network look, if
-    not as often as it was trained to.
+    Their model card is written beside them. A temperature of earlier weights of that name, or of
+    another number of passes, is of no use any more and goes. `passes` is how often the network
+    should look in registrations, if not as often as it was trained to.
     """
     from pmrnet import weights
+    from pmrnet.network_field import looking
     from pmrnet.nn.cascade import with_passes
     from pmrnet.weights.card import model_card
     from pmrnet.weights.half_precision import LARGE
-    from pmrnet.weights.temperature import read_temperature, temperature_path
+    from pmrnet.weights.temperature import fits, read_temperature, temperature_path
 
     data = Dataset.load(dataset)
     network, description = weights.load_network(data.run(method) / "weights.json")
@@ -181,7 +182,7 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     )
     shipped = json.loads(path.read_text())
     atomic_write_text(path.with_suffix(".md"), model_card(name, shipped, data, method))
-    if read_temperature(path, shipped["sha256"]) is None:
+    if not fits(read_temperature(path, shipped["sha256"]), looking(network, shipped)[1]):
         temperature_path(path).unlink(missing_ok=True)
     return path
 
@@ -376,7 +377,7 @@ def _other_than(
     """Say what a result should be of and is not; None where it is."""
     if weights and stored.get("weights_sha256") != weights_sha256(weights):
         return f"weights {weights}"
-    uses = uses_of(method)
+    uses = settings_of_use(method)
     if {key: stored["config"].get(key) for key in uses} != uses:
         return f"settings of the {' and '.join(uses)}"
     if settings and stored.get("config_sha256") != settings[1]:

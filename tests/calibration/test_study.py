@@ -183,6 +183,23 @@ def test_only_validation_pairs_are_fitted(project, monkeypatch):
     assert set(project.data.protocol.pairs("test")) < set(seen)
 
 
+def test_is_of_the_passes_that_registrations_take(project, monkeypatch):
+    network, description = load_network(project.weights)
+    asked, predictor = [], study.Predictor
+
+    def watched(network, *rest):
+        asked.append(network.passes)
+        return predictor(network, *rest)
+
+    monkeypatch.setattr(study, "Predictor", watched)
+    for advised, expected in ((None, 1), (3, 3)):
+        path = project.weights.with_suffix("")
+        save_weights(network, CONFIG, path, 2, description["training"], passes=advised)
+        record = json.loads(study.calibrate("tiny", "pmrnet", str(project.weights)).read_text())
+        assert asked.pop() == record["provenance"]["config"]["passes"] == expected
+        assert load_network(project.weights)[1]["calibration"]["passes"] == expected
+
+
 def test_a_refined_row_has_the_posterior_of_its_network(project):
     with pytest.raises(InputError, match="found another use of pmrnet; calibrate that"):
         study.calibrate("tiny", "pmrnet-refined")

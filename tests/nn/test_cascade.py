@@ -196,5 +196,6 @@ def test_what_cannot_look_so_often_is_said():
     with pytest.raises(InputError, match="found FAIM; leave the passes out"):
         with_passes(one_look, 2)
     network = network_with_weights({"type": "pmrnet", "integration_steps": 2, **LEVELS})
-    with pytest.raises(InputError, match="passes: expected 1 or more, found 0"):
-        with_passes(network, 0)
+    for wrong in (0, -1, 2.5, "4", True):
+        with pytest.raises(InputError, match=f"passes: expected 1 or more, found {wrong}"):
+            with_passes(network, wrong)

@@ -6,10 +6,12 @@ from typing import ClassVar
 import pytest
 
 from pmrnet.errors import InputError
+from pmrnet.network_field import looking
 from pmrnet.nn.build import build_network
 from pmrnet.weights import available, load_network, save_weights
 from pmrnet.weights.temperature import (
     choose_temperature,
+    fits,
     parse_temperature,
     read_temperature,
     temperature_path,
@@ -41,7 +43,44 @@ def test_one_of_other_weights_does_not_count(weights):
     assert load_network(weights)[1]["calibration"] is None
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '{"temperature": "hot"}', "[]", None])
+@pytest.mark.parametrize(
+    ("fitted", "looks", "same"), [(1, None, True), (2, 2, True), (2, 4, False), (2, None, False)]
+)
+def test_one_of_another_number_of_passes_is_not_the_fitted_one(weights, fitted, looks, same):
+    sha256 = json.loads(weights.read_text())["sha256"]
+    write_temperature(weights, sha256, 12.5, {}, fitted)
+    description = load_network(weights)[1]
+    description["network"] |= {} if looks is None else {"passes": looks}
+    assert fits(description["calibration"], description) is same
+    assert choose_temperature(None, description) == 12.5
+    if same:
+        assert choose_temperature("fitted", description) == 12.5
+    else:
+        sentence = f"fitted with {looks or 1} passes, found one fitted with {fitted};"
+        with pytest.raises(InputError, match=sentence):
+            choose_temperature("fitted", description)
+
+
+def test_an_older_one_does_not_say_its_passes(weights):
+    sha256 = json.loads(weights.read_text())["sha256"]
+    path = write_temperature(weights, sha256, 12.5, {}, 2)
+    record = json.loads(path.read_text())
+    del record["passes"]
+    path.write_text(json.dumps(record))
+    assert fits(read_temperature(weights, sha256), {"network": {"passes": 7}})
+    assert not fits(None, {"network": {}})
+
+
+@pytest.mark.parametrize("name", available())
+def test_shipped_temperatures_are_of_the_passes_that_registrations_take(name):
+    _, description = looking(*load_network(name))
+    assert description["calibration"] is None or fits(description["calibration"], description)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "{}", '{"temperature": "hot"}', "[]", None, '{"temperature": 2, "passes": "two"}'],
+)
 def test_damaged_file(weights, content):
     sha256 = json.loads(weights.read_text())["sha256"]
     path = write_temperature(weights, sha256, 12.5, {})
@@ -67,8 +106,8 @@ def test_path_keeps_dots(tmp_path):
 
 
 class TestChoice:
-    fitted: ClassVar = {"weights": "net.weights.h5", "calibration": {"temperature": 12.5}}
-    bare: ClassVar = {"weights": "net.weights.h5", "calibration": None}
+    bare: ClassVar = {"weights": "net.weights.h5", "network": {}, "calibration": None}
+    fitted: ClassVar = bare | {"calibration": {"temperature": 12.5}}
 
     def test_fitted_is_the_default_where_there_is_one(self):
         assert choose_temperature(None, self.fitted) == 12.5

@@ -99,7 +99,8 @@ def run(
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     model = load_field_model(weights)
     sha256 = model.description["sha256"]
-    config = {"weights": weights, "pairs": [list(pair) for pair in listed]}
+    passes = model.description["network"].get("passes", 1)
+    config = {"weights": weights, "passes": passes, "pairs": [list(pair) for pair in listed]}
     provenance = collect(config, data_identity(data, subjects), None, None, sha256)
     results: dict[str, Any] = {
         "provenance": provenance,
@@ -152,13 +153,15 @@ def markdown(results: Mapping[str, Any]) -> str:
     """
     record = results["provenance"]
     machine, config = record["machine"], record["config"]
+    looks = f", which looks {config['passes']} times," if config["passes"] > 1 else ""
     named = ", ".join(f"{moving} → {fixed}" for moving, fixed in config["pairs"])
     lines = [
-        f"Refinement from `{config['weights']}` on {len(config['pairs'])} validation pairs of "
-        f"{record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, CPU "
-        f"only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the mean "
-        "over labels and pairs, as in the tables; steps are those of the last pair; CPU seconds of "
-        "all cores are medians over the pairs after the first, in which a setting is compiled. "
+        f"Refinement from `{config['weights']}`{looks} on {len(config['pairs'])} validation pairs "
+        f"of {record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, "
+        f"CPU only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the "
+        "mean over labels and pairs, as in the tables; steps are those of the last pair; CPU "
+        "seconds of all cores are medians over the pairs after the first, in which a setting is "
+        "compiled. "
         f"Load average before: {results['load']:.1f}.",
         "",
         "| settings | steps | Dice | folding, % | CPU seconds |",

@@ -89,6 +89,7 @@ def calibrate(
             f"{method}: expected a network with a posterior, found "
             f"{description['network']['type']!r}, which has none; choose another method."
         )
+    passes = description["network"].get("passes", 1)
     subjects = data.subjects(data.protocol.validation + data.protocol.test)
     predictor = Predictor(network, description["spacing"], samples, SEED)
     identity = workflow.data_identity(data, subjects)
@@ -100,7 +101,7 @@ def calibrate(
             "data": identity,
             "protocol": data.protocol.hash,
             "weights": description["sha256"],
-            "passes": description["network"].get("passes"),
+            "passes": passes,
         },
     )
     errors = PairErrors(data, subjects, predictor, points_per_pair, kept)
@@ -135,7 +136,7 @@ def calibrate(
         {
             **settings,
             "reference": errors.reference,
-            "passes": description["network"].get("passes"),
+            "passes": passes,
         },
         {**identity, "protocol": {"name": data.name, "hash": data.protocol.hash}},
         training.get("seed"),
@@ -167,7 +168,7 @@ def calibrate(
     if at_home:
         about = {"fitted_on": "validation pairs", "reference": errors.reference, **provenance}
         file = weights_json(source)
-        write_temperature(file, description["sha256"], temperatures[FITTED], about)
+        write_temperature(file, description["sha256"], temperatures[FITTED], about, passes)
     kept.remove()
     return path
 

@@ -119,7 +119,9 @@ def add_refine(command: argparse.ArgumentParser) -> None:
 def add_passes(command: argparse.ArgumentParser) -> None:
     """Add ``--passes``."""
     command.add_argument(
-        "--passes", type=int, help="how often the network looks at what it has moved"
+        "--passes",
+        type=int,
+        help="how often the network looks (by default what the weights advise, else as trained)",
     )
 
 

@@ -16,7 +16,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "--no-hd95", action="store_true", help="leave out the distance of the labels' surfaces"
     )
     ship = _add(commands, "ship", "put the weights trained here among the package's", _ship)
-    ship.add_argument("--passes", type=int, help="how often `register` lets the network look")
+    ship.add_argument(
+        "--passes", type=int, help="how often the network should look in registrations (as trained)"
+    )
     text = "write displacement fields as Learn2Reg's evaluation reads them"
     export = _add(commands, "export-learn2reg", text, _export_learn2reg)
     export.add_argument("--weights", help="shipped name or JSON file")

@@ -68,7 +68,7 @@ def score_pair_here(pair: Pair, methods: tuple[str, ...] = ("none", "affine", "p
     """
     from pmrnet.evaluation import evaluate
     from pmrnet.figures.material import load_method
-    from pmrnet.inference import Registrar
+    from pmrnet.inference import registrar_of
 
     subjects = {subject.name: subject for subject in (pair.moving, pair.fixed)}
     protocol = replace(pair.protocol, train=(), validation=(), test=tuple(subjects))
@@ -77,7 +77,7 @@ def score_pair_here(pair: Pair, methods: tuple[str, ...] = ("none", "affine", "p
         registrar = None
         if method not in ALIGNMENTS:
             network, description, _ = load_method(pair.dataset.given, method)
-            registrar = Registrar(network, description["spacing"])
+            registrar = registrar_of(method, network, description)
         with tempfile.TemporaryDirectory() as folder:
             result = evaluate(
                 method,

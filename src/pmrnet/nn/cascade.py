@@ -8,6 +8,7 @@ from keras import ops
 
 from pmrnet.errors import InputError
 from pmrnet.nn.network import Inference, RegistrationNetwork
+from pmrnet.value_checks import is_count
 
 
 class CascadedNetwork(RegistrationNetwork):
@@ -104,7 +105,7 @@ def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
     network
         With weights; is left as it is.
     passes
-        1 or more.
+        1 or more; where it is the network's own number, the network is returned.
 
     Raises
     ------
@@ -116,8 +117,10 @@ def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
             f"passes: expected a network that may look again at what it has moved, found "
             f"{type(network).__name__}; leave the passes out, or take other weights."
         )
-    if passes < 1:
+    if not is_count(passes):
         raise InputError(f"passes: expected 1 or more, found {passes}; give another number.")
+    if passes == network.passes:
+        return network
     other = type(network).from_config({**network.get_config(), "passes": passes})
     other.build()
     other.set_weights(network.get_weights())

@@ -7,7 +7,7 @@ from typing import Any
 
 from pmrnet.config import Stage
 from pmrnet.dataset import Dataset
-from pmrnet.methods import method_of
+from pmrnet.methods import METHODS, method_of
 from pmrnet.rows import PAPER_TABLES
 from pmrnet.trained_weights import training_machines
 
@@ -90,7 +90,7 @@ def model_card(name: str, description: Mapping[str, Any], data: Dataset, method:
         f"{len(protocol.pairs('test'))} ordered pairs, {len(protocol.labels)} labels, scored in "
         "the fixed image's own grid",
         "results": f"`{data.experiments}/{PAPER_TABLES.get(data.name, 'table')}.md`, from "
-        f"`{data.results}/{method}/`",
+        + " and ".join(f"`{data.results}/{row}/`" for row in _rows(description, method)),
         "licence of the weights": f"Apache-2.0; {licence}",
     }
     return "\n".join(
@@ -117,6 +117,17 @@ def _passes(description: Mapping[str, Any]) -> dict[str, str]:
         return {}
     trained = description["network"].get("passes", 1)
     return {"passes": f"{description['passes']} in `pmrnet register`, trained with {trained}"}
+
+
+def _rows(description: Mapping[str, Any], method: str) -> list[str]:
+    """Rows of the table with these weights as they were trained and as registrations use them."""
+    passes = description.get("passes")
+    used = [
+        name
+        for name, shown in METHODS.items()
+        if shown.uses == method and shown.passes == passes and not shown.refined
+    ]
+    return [method, *used]
 
 
 def _code(training: Mapping[str, Any]) -> list[str]:

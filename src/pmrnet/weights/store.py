@@ -52,8 +52,8 @@ def save_weights(
     half_precision
         Store float16 values; the network computes in float32 all the same.
     passes
-        How often the network should look where nobody says otherwise, if not as often as it was
-        trained to.
+        How often the network should look in registrations, see `pmrnet.network_field.looking`, if
+        not as often as it was trained to.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 A temperature multiplies the variance of a network's posterior; `pmrnet calibrate` fits the one with
 which the predicted standard deviation of the displacement matches errors. It lies in
 `<weights>.calibration.json`, with the checksum of the weights that it was fitted for: one of other
-weights does not count.
+weights does not count. It is one for a number of passes, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
+from pmrnet.value_checks import is_count
 
 #: end of the file's name
 ENDING = ".calibration.json"
@@ -30,7 +31,11 @@ def temperature_path(weights: Path) -> Path:
 
 
 def write_temperature(
-    weights: Path, sha256: str, temperature: float, provenance: Mapping[str, Any]
+    weights: Path,
+    sha256: str,
+    temperature: float,
+    provenance: Mapping[str, Any],
+    passes: int = 1,
 ) -> Path:
     """Store the temperature of weights.
 
@@ -44,6 +49,8 @@ def write_temperature(
         Above 0.
     provenance
         What it was fitted on; JSON types.
+    passes
+        How often the network looked when it was fitted.
 
     Raises
     ------
@@ -55,6 +62,7 @@ def write_temperature(
         "format": _FORMAT,
         "weights_sha256": sha256,
         "temperature": temperature,
+        "passes": passes,
         "provenance": dict(provenance),
     }
     try:
@@ -81,8 +89,11 @@ def read_temperature(weights: Path, sha256: str) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text())
         value, owner = float(record["temperature"]), record["weights_sha256"]
-        if not 0 < value < math.inf or record["format"] != _FORMAT:
-            raise ValueError(f"format {record['format']} with temperature {value}")
+        passes = record.get("passes", 1)
+        if not 0 < value < math.inf or record["format"] != _FORMAT or not is_count(passes):
+            raise ValueError(
+                f"format {record['format']} with temperature {value} and {passes!r} passes"
+            )
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: expected a temperature above 0 (format {_FORMAT}), found {error!r}; delete "
@@ -113,20 +124,36 @@ def parse_temperature(text: str | None) -> float | str | None:
     return value
 
 
+def fits(record: Mapping[str, Any] | None, description: Mapping[str, Any]) -> bool:
+    """Whether a temperature was fitted with the network looking as often as it does now.
+
+    Parameters
+    ----------
+    record
+        From `read_temperature`.
+    description
+        Of the weights, with `network`, the settings that the network has now.
+    """
+    looks = description["network"].get("passes", 1)
+    return record is not None and record.get("passes", looks) == looks  # older ones do not say
+
+
 def choose_temperature(wanted: float | str | None, description: Mapping[str, Any]) -> float:
     """Temperature to use with weights.
 
     Parameters
     ----------
     wanted
-        A number; `fitted`; or None for the fitted one where there is one, else 1.
+        A number; `fitted`; or None for the fitted one where there is one, else 1. One that was
+        fitted with another number of passes is nearer to what errors are than 1, and is taken then.
     description
         From `pmrnet.weights.load_network`: `calibration` holds the fitted one, if there is.
 
     Raises
     ------
     InputError
-        If the fitted one is asked for and there is none, or a number is not above 0.
+        If the fitted one is asked for and there is none, or none for as many passes, or a number is
+        not above 0.
     """
     record = description.get("calibration")
     if wanted is None:
@@ -137,5 +164,11 @@ def choose_temperature(wanted: float | str | None, description: Mapping[str, Any
         raise InputError(
             f"temperature: expected one that was fitted for these weights, found none beside "
             f"{description['weights']}; run `pmrnet calibrate`, or give a number."
+        )
+    if not fits(record, description):
+        raise InputError(
+            f"temperature: expected one fitted with {description['network'].get('passes', 1)} "
+            f"passes, found one fitted with {record['passes']}; leave the passes out, or give a "
+            "number."
         )
     return float(record["temperature"])

@@ -69,6 +69,9 @@ def test_each_number_of_passes_is_scored(instead, tmp_path, capsys):
     assert len(once) == len(twice) == 2
     assert all(a > 0 for a in once)
     assert once != twice
+    for measured in ("folding", "sdlogj"):
+        assert [len(of) for of in stored[measured]["pmrnet"]] == [2, 2]
+    assert all(of > 0 for of in stored["sdlogj"]["pmrnet"][0])
     config = stored["provenance"]["config"]
     assert config["weights"] == {"pmrnet": "pppp"}
     assert all(set(pair) <= {"S26", "S27", "S28", "S29", "S30"} for pair in config["pairs"])
@@ -97,7 +100,12 @@ def test_table():
         "data": {"dataset": "lpba40"},
     }
     dice = {"pmrnet": [[0.5, 0.6], [0.7, 0.5]]}
-    text = markdown({"provenance": record, "dice": dice, "trained_with": {"pmrnet": 1}})
+    more = {"folding": {"pmrnet": [[0.0, 0.001], [0.0, 0.0]]}, "sdlogj": {"pmrnet": [[0.25], [1]]}}
+    results = {"provenance": record, "trained_with": {"pmrnet": 1}, "dice": dice, **more}
+    text = markdown(results)
     assert "| method | trained with | 1 | 2 |\n|---|---:|---:|---:|\n" in text
     assert "| PMR-Net | 1 | 0.5500 | 0.6000 |" in text
+    assert "voxels:\n\n| method | trained" in text
+    assert "| PMR-Net | 1 | 0.0500 | 0.0000 |" in text
+    assert "| PMR-Net | 1 | 0.250 | 1.000 |" in text
     assert "2 validation pairs of lpba40" in text

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -24,6 +25,7 @@ from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
 from pmrnet.methods import method_of
+from pmrnet.metrics import folding_fraction, jacobian_determinant, sdlogj
 from pmrnet.provenance import collect
 
 METHODS = (
@@ -36,6 +38,8 @@ METHODS = (
     "pmrnet-grown",
 )
 MOST = 3
+
+Score = Callable[[Any, Any, NDArray], float]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,21 +111,34 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
         "provenance": collect(config, data_identity(data, subjects), None, None, None),
         "trained_with": {name: network.passes for name, (network, _) in loaded.items()},
         "dice": {},
+        "folding": {},
+        "sdlogj": {},
     }
     score = mean_dice(list(data.protocol.labels))
     examples = [[subjects[name] for name in pair] for pair in listed]
     for name, (network, description) in loaded.items():
-        results["dice"][name] = []
+        for measured in ("dice", "folding", "sdlogj"):
+            results[measured][name] = []
         for passes in range(1, most + 1):
             registrar = Registrar(with_passes(network, passes), description["spacing"])
             shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
-            scores = [round(score(m, f, registrar.displacement(m, f)), 4) for m, f in shown]
-            results["dice"][name].append(scores)
+            scores = [_scores(m, f, registrar.displacement(m, f), score) for m, f in shown]
+            for measured in scores[0]:
+                results[measured][name].append([of[measured] for of in scores])
     print(store(output, "passes", results, markdown))
 
 
+def _scores(moving: Any, fixed: Any, displacement: NDArray, score: Score) -> dict[str, float]:
+    determinant = jacobian_determinant(displacement)
+    return {
+        "dice": round(score(moving, fixed, displacement), 4),
+        "folding": round(float(folding_fraction(determinant)), 7),
+        "sdlogj": round(float(sdlogj(determinant)), 4),
+    }
+
+
 def markdown(results: Mapping[str, Any]) -> str:
-    """Table of mean Dice by number of passes.
+    """Tables of mean Dice, and of folding and SDlogJ, by number of passes.
 
     Parameters
     ----------
@@ -133,14 +150,22 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"Mean Dice over the labels of {len(record['config']['pairs'])} validation pairs of "
         f"{record['data']['dataset']}, of networks that look once to {most} times, with the same "
         f"weights; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
-        "",
+    ]
+    head = [
         f"| method | trained with | {' | '.join(map(str, range(1, most + 1)))} |",
         f"|---|{'---:|' * (most + 1)}",
     ]
-    for name, scores in results["dice"].items():
-        means = [f"{statistics.mean(of):.4f}" for of in scores]
-        cells = [method_of(name).title, str(results["trained_with"][name]), *means]
-        lines.append(f"| {' | '.join(cells)} |")
+    shown = {
+        "dice": (None, 1, "{:.4f}"),
+        "folding": ("Folding, % of the network grid's voxels:", 100, "{:.4f}"),
+        "sdlogj": ("Standard deviation of the logarithm of the Jacobian determinant:", 1, "{:.3f}"),
+    }
+    for measured, (title, factor, form) in shown.items():
+        lines += ["", *([title, ""] if title else []), *head]
+        for name, scores in results[measured].items():
+            means = [form.format(factor * statistics.mean(of)) for of in scores]
+            cells = [method_of(name).title, str(results["trained_with"][name]), *means]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

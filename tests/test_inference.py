@@ -68,10 +68,10 @@ def test_a_row_of_more_passes_is_registered_by_them():
     config = {"type": "pmrnet", "filters": [4], "hidden_filters": [0], "hidden_kernels": [1]}
     network, description = network_with_weights(config), {"spacing": 2, "network": config}
     assert registrar_of("general", network, description).network is network
-    for method in ("general-four-passes", "general-four-passes@lpba40"):
-        assert registrar_of(method, network, description).network.passes == 4
-    refining = registrar_of("general-four-passes-refined", network, description)
-    assert refining.model.network.passes == 4
+    for method in ("general-three-passes", "general-three-passes@lpba40"):
+        assert registrar_of(method, network, description).network.passes == 3
+    refining = registrar_of("general-three-passes-refined", network, description)
+    assert refining.model.network.passes == 3
 
 
 def test_a_refined_row_is_registered_by_refinement_everywhere():

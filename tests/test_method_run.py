@@ -96,8 +96,8 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     monkeypatch.setattr(
         "pmrnet.inference.with_passes", lambda network, passes: several.append(passes) or network
     )
-    found = method_run(data, "general-four-passes@lpba40", SUBJECTS, {}, "mine.json").provenance
-    assert several == [found["config"]["passes"]] == [4]
+    found = method_run(data, "general-three-passes@lpba40", SUBJECTS, {}, "mine.json").provenance
+    assert several == [found["config"]["passes"]] == [3]
     assert found["config_sha256"] != record["config_sha256"]
     assert "refinement" not in found["config"]
     del seen[-2:]

@@ -38,7 +38,7 @@ def test_name_of_a_method_trained_elsewhere():
     assert (refined.title, refined.uses) == ("PMR-Net, refined, trained on LPBA40", "pmrnet")
     assert refined.refined
     assert (refined.trained, refined.trained_on, refined.home) == (False, "lpba40", None)
-    assert method_of("general-four-passes@lpba40").passes == 4
+    assert method_of("general-three-passes@lpba40").passes == 3
     assert method_of("mine@ours").title == "mine, trained on ours"
 
 
@@ -74,12 +74,12 @@ def test_a_refined_row_follows_its_network_and_is_not_trained():
 def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
     rows = {name: method for name, method in METHODS.items() if method.passes}
     assert set(rows) == {
-        "general-four-passes",
-        "general-four-passes-refined",
-        "general-1mm-four-passes",
+        "general-three-passes",
+        "general-three-passes-refined",
+        "general-1mm-three-passes",
     }
     for name, method in rows.items():
         assert not method.trained
         assert METHODS[method.uses].trained
-        assert name.startswith(f"{method.uses}-four-passes")
-        assert method.passes == 4
+        assert name.startswith(f"{method.uses}-three-passes")
+        assert method.passes == 3

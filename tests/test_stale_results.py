@@ -60,12 +60,12 @@ def test_a_refined_row_depends_on_the_settings_of_the_refinement(monkeypatch):
 
 
 def test_a_row_of_more_passes_depends_on_their_number(monkeypatch):
-    data, method = Dataset.load("lpba40"), "general-four-passes"
+    data, method = Dataset.load("lpba40"), "general-three-passes"
     stored = load_result(data.results / method).provenance
     settings = _settings_of(data, method)
     assert settings[1] != _settings_of(data, "general")[1]
     assert _other_than(stored, method, None, settings) is None
-    row = dataclasses.replace(METHODS[method], passes=3)
+    row = dataclasses.replace(METHODS[method], passes=2)
     monkeypatch.setitem(METHODS, method, row)
     assert _other_than(stored, method, None, None) == "settings of the passes"
     assert _settings_of(data, method)[1] != settings[1]

@@ -86,27 +86,27 @@ METHODS = {
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
     ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
-    "general-four-passes": Method(
-        "PMR-Net plus, general-purpose weights, four passes",
+    "general-three-passes": Method(
+        "PMR-Net plus, general-purpose weights, three passes",
         trained=False,
         uses="general",
-        passes=4,
+        passes=3,
         home="lpba40",
     ),
-    "general-four-passes-refined": Method(
-        "PMR-Net plus, general-purpose weights, four passes, refined",
+    "general-three-passes-refined": Method(
+        "PMR-Net plus, general-purpose weights, three passes, refined",
         trained=False,
         uses="general",
         refined=True,
-        passes=4,
+        passes=3,
         home="lpba40",
     ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
-    "general-1mm-four-passes": Method(
-        "PMR-Net plus, general-purpose 1 mm weights, four passes",
+    "general-1mm-three-passes": Method(
+        "PMR-Net plus, general-purpose 1 mm weights, three passes",
         trained=False,
         uses="general-1mm",
-        passes=4,
+        passes=3,
         home="lpba40",
     ),
 }
@@ -120,9 +120,9 @@ REFERENCES = (
     "pmrnet-grown",
     "pmrnet-grown-two-passes",
     "pmrnet-plus-labels-refined",
-    "general-four-passes-refined",
-    "general-four-passes@lpba40",
-    "general-four-passes-refined@lpba40",
+    "general-three-passes-refined",
+    "general-three-passes@lpba40",
+    "general-three-passes-refined@lpba40",
 )
 
 #: methods that compute no deformation, and how labels are aligned for them

@@ -69,14 +69,41 @@ def test_many_regions_stand_in_rows(rng):
     tops = [round(panel.get_position().y1, 3) for panel in figure.axes[:7]]
     assert tops[:4] == [tops[0]] * 4
     assert tops[4:] == [tops[4]] * 3
-    limits = {(panel.get_xlim(), panel.get_ylim()) for panel in figure.axes[:7]}
-    assert len(limits) == 1, "panels can be compared"
+    limits = {panel.get_ylim() for panel in figure.axes[:7]}
+    assert len(limits) == 1, "the methods stand at the same heights"
     # Each row of panels names the methods at its left, and only there.
     named = [
         any(label.get_visible() and label.get_text() for label in panel.get_yticklabels())
         for panel in figure.axes[:7]
     ]
     assert named == [True, False, False, False, True, False, False]
+
+
+def test_a_region_has_a_scale_of_its_own_that_what_is_far_off_does_not_stretch(rng):
+    near = {"one": table(rng, 0.6), "two": table(rng, 0.65)}
+    near["one"]["Hippocampus"] -= 0.2
+    far = {"far": table(rng, 0.1)}
+    figure = draw_dice_boxes(far | near, {}, beyond=["far", "not here"])
+    for panel, region in zip(figure.axes, REGIONS, strict=True):
+        low, high = panel.get_xlim()
+        least = min(of[region].min() for of in near.values())
+        greatest = max(of[region].max() for of in near.values())
+        assert least - 0.02 < low < least
+        assert greatest < high < greatest + 0.02
+    note = "Beyond the panels' edge in part: far."
+    assert note in texts_of(figure)
+    assert note not in texts_of(draw_dice_boxes(far | near, {}))
+    assert draw_dice_boxes(far | near, {}).axes[0].get_xlim()[0] < 0.2
+    # Where there is nothing else, it is what is shown.
+    alone = draw_dice_boxes(far, {}, beyond=["far"])
+    assert alone.axes[0].get_xlim()[0] < far["far"]["Frontal"].min()
+    assert note not in texts_of(alone)
+
+
+def test_a_region_without_scores_has_an_empty_panel(rng):
+    scores = {"one": table(rng, 0.3)}
+    scores["one"]["Hippocampus"] = np.nan
+    assert draw_dice_boxes(scores, {}).axes[1].get_xlim() == (0, 1)
 
 
 def test_titles_of_all_methods_are_not_cut_off(rng):

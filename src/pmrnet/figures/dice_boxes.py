@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import AutoMinorLocator, MaxNLocator
 
 from pmrnet.errors import InputError
 from pmrnet.figures import style
@@ -18,7 +18,10 @@ _PANELS_IN_A_ROW = 4
 
 
 def draw_dice_boxes(
-    scores: Mapping[str, pd.DataFrame], absent: Mapping[str, str], title: str = ""
+    scores: Mapping[str, pd.DataFrame],
+    absent: Mapping[str, str],
+    title: str = "",
+    beyond: Collection[str] = (),
 ) -> Figure:
     """Draw a panel for every region, with a box for each method.
 
@@ -32,13 +35,16 @@ def draw_dice_boxes(
         Titles of methods without scores, and why: named below.
     title
         What data set it is.
+    beyond
+        Titles of methods for which no panel is made wider: so far from the others that these could
+        not be told apart. What does not fit is cut off, which is said below.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Methods from top to bottom, named at the left. Boxes from the first to the third quartile
-        with the median; whiskers to the last pair within 1.5 of their length; pairs beyond as
-        points.
+        Methods from top to bottom, named at the left; every region has a scale of its own. Boxes
+        from the first to the third quartile with the median; whiskers to the last pair within 1.5
+        of their length; pairs beyond as points.
 
     Raises
     ------
@@ -51,14 +57,22 @@ def draw_dice_boxes(
             "`make evaluate` for a method."
         )
     regions = list(next(iter(scores.values())).columns)
+    limits = {region: _limits(scores, region, beyond) for region in regions}
+    cut = [
+        method
+        for method in beyond
+        if method in scores and any(scores[method][r].min() < limits[r][0] for r in regions)
+    ]
     note = style.absent_lines(absent)
+    note += [f"Beyond the panels' edge in part: {'; '.join(cut)}."] if cut else []
     columns = min(len(regions), _PANELS_IN_A_ROW)
     rows = -(-len(regions) // columns)
     height = 0.5 + rows * (0.5 + 0.15 * len(scores)) + 0.16 * len(note)
     figure = style.new_figure(height=height)
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, region in zip(panels, regions, strict=False):
         _draw_region(panel, scores, region)
+        panel.set_xlim(limits[region])
     for panel in panels[len(regions) :]:
         panel.set_axis_off()
     panels[0].set_yticks(range(len(scores)), list(scores), fontsize=style.SMALL)
@@ -89,11 +103,23 @@ def _draw_region(panel: Axes, scores: Mapping[str, pd.DataFrame], region: str) -
         box.set(facecolor=colour, linewidth=0.6)
     panel.set_title(region, fontsize=style.SMALL)
     panel.tick_params(labelsize=style.SMALL, labelbottom=True)
-    panel.xaxis.set_major_locator(MultipleLocator(0.2))
-    panel.xaxis.set_minor_locator(MultipleLocator(0.1))
+    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    panel.xaxis.set_minor_locator(AutoMinorLocator(2))
     panel.grid(axis="x", which="both", linewidth=0.3, color="0.8")
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _limits(
+    scores: Mapping[str, pd.DataFrame], region: str, beyond: Collection[str]
+) -> tuple[float, float]:
+    """Least and greatest Dice that a region's panel shows."""
+    shown = [table for method, table in scores.items() if method not in beyond]
+    values = pd.concat([table[region] for table in shown or scores.values()])
+    if not values.notna().any():
+        return 0.0, 1.0
+    margin = 0.04 * max(values.max() - values.min(), 0.05)
+    return values.min() - margin, values.max() + margin
 
 
 def _family(title: str) -> str:

@@ -26,6 +26,7 @@ from pmrnet.figures.material import (
 from pmrnet.figures.network_diagram import draw_network
 from pmrnet.figures.posteriors import draw_posteriors, level_posteriors
 from pmrnet.files import atomic_path
+from pmrnet.methods import method_of
 
 
 def network_figure(dataset: str) -> Figure:
@@ -81,9 +82,8 @@ def dice_figure(dataset: str, make: bool = False, methods: Sequence[str] | None 
             f"{data.results}: expected the stored result of one method or more, found none; run "
             f"`make evaluate DATASET={dataset}`."
         )
-    return draw_dice_boxes(
-        scores, absent, f"Dice on {data.name}, {len(next(iter(scores.values())))} pairs"
-    )
+    title = f"Dice on {data.name}, {len(next(iter(scores.values())))} pairs"
+    return draw_dice_boxes(scores, absent, title, beyond=(method_of("none").title,))
 
 
 #: by the end of the files' names

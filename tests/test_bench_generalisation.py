@@ -53,8 +53,8 @@ def test_table():
     record = {
         "created": "2026-01-02T03:04:05",
         "git": {"commit": "0123456789ab"},
-        "config": {"methods": ["pmrnet"]},
-        "data": {"dataset": "lpba40"},
+        "config": {"protocol": "lpba40", "methods": ["pmrnet"]},
+        "data": {"dataset": "the images"},
     }
     text = markdown({"provenance": record, "dice": dice})
     # Gains 0.1, 0.2, 0.1 and 0.05, 0.15; standard errors of their means.

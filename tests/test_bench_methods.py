@@ -17,8 +17,12 @@ RECORD = {
     "machine": {"cores": 2, "cpu": "A CPU"},
     "created": "2026-01-02T03:04:05",
     "git": {"commit": "0123456789ab"},
-    "config": {"split": "validation", "pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
-    "data": {"dataset": "lpba40"},
+    "config": {
+        "protocol": "lpba40",
+        "split": "validation",
+        "pairs": [["a", "b"], ["b", "a"], ["a", "c"]],
+    },
+    "data": {"dataset": "the images"},
 }
 
 

@@ -96,8 +96,8 @@ def test_table():
     record = {
         "created": "2026-01-02T03:04:05",
         "git": {"commit": "0123456789ab"},
-        "config": {"most": 2, "pairs": [["a", "b"], ["b", "a"]]},
-        "data": {"dataset": "lpba40"},
+        "config": {"protocol": "lpba40", "most": 2, "pairs": [["a", "b"], ["b", "a"]]},
+        "data": {"dataset": "the images"},
     }
     dice = {"pmrnet": [[0.5, 0.6], [0.7, 0.5]]}
     more = {"folding": {"pmrnet": [[0.0, 0.001], [0.0, 0.0]]}, "sdlogj": {"pmrnet": [[0.25], [1]]}}

@@ -148,8 +148,13 @@ def test_table():
         "machine": {"cores": 2, "cpu": "A CPU"},
         "created": "2026-01-02T03:04:05",
         "git": {"commit": "0123456789ab"},
-        "config": {"weights": "w", "passes": 1, "pairs": [["a", "b"], ["b", "a"], ["a", "c"]]},
-        "data": {"dataset": "lpba40"},
+        "config": {
+            "protocol": "lpba40",
+            "weights": "w",
+            "passes": 1,
+            "pairs": [["a", "b"], ["b", "a"], ["a", "c"]],
+        },
+        "data": {"dataset": "the images"},
     }
     of = {
         "wall": [90.0, 2.0, 4.0],

@@ -102,7 +102,8 @@ def run(dataset: str, methods: Sequence[str], output: Path) -> None:
     data = Dataset.load(dataset)
     pairs = pairs_in_turn(data.protocol)
     subjects, functions, identity = ready_methods(data, methods, chain(*pairs.values()))
-    config = {"methods": list(methods), "pairs": {s: [list(p) for p in pairs[s]] for s in SPLITS}}
+    listing = {split: [list(pair) for pair in pairs[split]] for split in SPLITS}
+    config = {"protocol": data.name, "methods": list(methods), "pairs": listing}
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
     score = mean_dice(list(data.protocol.labels))
     measured = {
@@ -140,8 +141,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     counts = " and ".join(f"{len(dice[split]['affine'])} {split}" for split in SPLITS)
     affine = " and ".join(f"{statistics.mean(dice[split]['affine']):.3f}" for split in SPLITS)
     lines = [
-        f"Mean Dice over the labels of {counts} pairs of {record['data']['dataset']}, less that of "
-        f"the affine alignment ({affine}), with its standard error over pairs; commit "
+        f"Mean Dice over the labels of {counts} pairs of {record['config']['protocol']}, less that "
+        f"of the affine alignment ({affine}), with its standard error over pairs; commit "
         f"{record['git']['commit'][:9]}, {record['created'][:10]}.",
         "",
         "| method | gain on training subjects | gain on validation subjects |",

@@ -79,7 +79,12 @@ def run(
     listed = pairs_of(data, split, pairs)[:pairs]
     subjects, functions, identity = ready_methods(data, methods, listed)
     listing = [list(pair) for pair in listed]
-    config = {"methods": list(methods), "split": split, "pairs": listing}
+    config = {
+        "protocol": data.name,
+        "methods": list(methods),
+        "split": split,
+        "pairs": listing,
+    }
     provenance = collect(config, identity, seed=None, steps=None, weights_sha256=None)
     load = {"before": os.getloadavg()[0]}
     dice = mean_dice(list(data.protocol.labels))
@@ -134,7 +139,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     """
     record, measured = results["provenance"], results["measured"]
     machine, load = record["machine"], results["load"]
-    config, dataset = record["config"], record["data"]["dataset"]
+    config, dataset = record["config"], record["config"]["protocol"]
     first = next(iter(measured))
     lines = [
         f"Measured on {machine['cores']} cores of {machine['cpu']}, CPU only, "

@@ -102,6 +102,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
             )
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     config = {
+        "protocol": data.name,
         "methods": list(methods),
         "most": most,
         "pairs": [list(pair) for pair in listed],
@@ -148,8 +149,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     record, most = results["provenance"], results["provenance"]["config"]["most"]
     lines = [
         f"Mean Dice over the labels of {len(record['config']['pairs'])} validation pairs of "
-        f"{record['data']['dataset']}, of networks that look once to {most} times, with the same "
-        f"weights; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
+        f"{record['config']['protocol']}, of networks that look once to {most} times, with the "
+        f"same weights; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
     ]
     head = [
         f"| method | trained with | {' | '.join(map(str, range(1, most + 1)))} |",

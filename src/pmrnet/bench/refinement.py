@@ -100,7 +100,12 @@ def run(
     model = load_field_model(weights)
     sha256 = model.description["sha256"]
     passes = model.description["network"].get("passes", 1)
-    config = {"weights": weights, "passes": passes, "pairs": [list(pair) for pair in listed]}
+    config = {
+        "protocol": data.name,
+        "weights": weights,
+        "passes": passes,
+        "pairs": [list(pair) for pair in listed],
+    }
     provenance = collect(config, data_identity(data, subjects), None, None, sha256)
     results: dict[str, Any] = {
         "provenance": provenance,
@@ -157,7 +162,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     named = ", ".join(f"{moving} → {fixed}" for moving, fixed in config["pairs"])
     lines = [
         f"Refinement from `{config['weights']}`{looks} on {len(config['pairs'])} validation pairs "
-        f"of {record['data']['dataset']} ({named}), {machine['cores']} cores of {machine['cpu']}, "
+        f"of {config['protocol']} ({named}), {machine['cores']} cores of {machine['cpu']}, "
         f"CPU only, {record['created'][:10]}, commit {record['git']['commit'][:9]}. Dice is the "
         "mean over labels and pairs, as in the tables; steps are those of the last pair; CPU "
         "seconds of all cores are medians over the pairs after the first, in which a setting is "

@@ -42,11 +42,24 @@ class Method:
 
 
 def _and_refined(
-    name: str, title: str, paper: str | None = None, home: str | None = None
+    name: str,
+    title: str,
+    paper: str | None = None,
+    home: str | None = None,
+    uses: str | None = None,
+    passes: int | None = None,
 ) -> dict[str, Method]:
-    """A network's row, and that of its answers optimised for every pair."""
-    refined = Method(f"{title}, refined", trained=False, uses=name, refined=True, home=home)
-    return {name: Method(title, paper, home=home), f"{name}-refined": refined}
+    """A network's row, or that of another use of it, and that of its answers optimised."""
+    plain = Method(title, paper, trained=uses is None, uses=uses, passes=passes, home=home)
+    refined = replace(
+        plain,
+        title=f"{title}, refined",
+        paper=None,
+        trained=False,
+        uses=uses or name,
+        refined=True,
+    )
+    return {name: plain, f"{name}-refined": refined}
 
 
 #: in the order of the tables, by the name of the experiment
@@ -86,20 +99,12 @@ METHODS = {
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
     ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
-    "general-three-passes": Method(
+    **_and_refined(
+        "general-three-passes",
         "PMR-Net plus, general-purpose weights, three passes",
-        trained=False,
+        home="lpba40",
         uses="general",
         passes=3,
-        home="lpba40",
-    ),
-    "general-three-passes-refined": Method(
-        "PMR-Net plus, general-purpose weights, three passes, refined",
-        trained=False,
-        uses="general",
-        refined=True,
-        passes=3,
-        home="lpba40",
     ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
     "general-1mm-three-passes": Method(

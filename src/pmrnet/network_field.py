@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pmrnet import spatial
 from pmrnet.data.downsampling import downsample
 from pmrnet.errors import InputError
-from pmrnet.nn.cascade import with_passes
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import DRAWS, PosteriorSpread
 from pmrnet.weights import load_network
+from pmrnet.weights.passes import looking
 
 if TYPE_CHECKING:
     from pmrnet.refinement_settings import Refinement
@@ -210,8 +210,7 @@ def load_field_model(
     compiled
         See `FieldModel`.
     passes
-        How often the network looks; None for the number that the weights' JSON advises, else that
-        of the training.
+        See `pmrnet.weights.passes.looking`.
 
     Raises
     ------
@@ -220,22 +219,3 @@ def load_field_model(
     """
     network, description = load_network(weights)
     return FieldModel(*looking(network, description, passes), compiled)
-
-
-def looking(
-    network: RegistrationNetwork, description: dict[str, Any], passes: int | None = None
-) -> tuple[RegistrationNetwork, dict[str, Any]]:
-    """A network as registrations use it, and its description, which says how often it looks.
-
-    Parameters
-    ----------
-    network, description
-        From `pmrnet.weights.load_network`.
-    passes
-        See `load_field_model`.
-    """
-    passes = description.get("passes") if passes is None else passes
-    if passes is None:
-        return network, description
-    settings = {**description["network"], "passes": passes}
-    return with_passes(network, passes), {**description, "network": settings}

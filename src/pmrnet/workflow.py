@@ -160,16 +160,14 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     should look in registrations, if not as often as it was trained to.
     """
     from pmrnet import weights
-    from pmrnet.network_field import looking
-    from pmrnet.nn.cascade import with_passes
     from pmrnet.weights.card import model_card
     from pmrnet.weights.half_precision import LARGE
+    from pmrnet.weights.passes import looking
     from pmrnet.weights.temperature import fits, read_temperature, temperature_path
 
     data = Dataset.load(dataset)
     network, description = weights.load_network(data.run(method) / "weights.json")
-    if passes is not None:
-        with_passes(network, passes)  # or it says why not
+    _, used = looking(network, {**description, "passes": passes})  # or it says why not
     name = f"{data.name}-{method}"
     path = weights.save_weights(
         network,
@@ -182,7 +180,7 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     )
     shipped = json.loads(path.read_text())
     atomic_write_text(path.with_suffix(".md"), model_card(name, shipped, data, method))
-    if not fits(read_temperature(path, shipped["sha256"]), looking(network, shipped)[1]):
+    if not fits(read_temperature(path, shipped["sha256"]), used):
         temperature_path(path).unlink(missing_ok=True)
     return path
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.network_field import looking
 from pmrnet.nn.build import build_network
 from pmrnet.weights import available, load_network, save_weights
+from pmrnet.weights.passes import looking
 from pmrnet.weights.temperature import (
     choose_temperature,
     fits,

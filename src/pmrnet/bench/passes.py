@@ -39,6 +39,13 @@ METHODS = (
 )
 MOST = 3
 
+#: what is measured of every pair: title of its table, factor and form of its numbers
+_MEASURED = {
+    "dice": (None, 1, "{:.4f}"),
+    "folding": ("Folding, % of the network grid's voxels:", 100, "{:.4f}"),
+    "sdlogj": ("Standard deviation of the logarithm of the Jacobian determinant:", 1, "{:.3f}"),
+}
+
 Score = Callable[[Any, Any, NDArray], float]
 
 
@@ -111,20 +118,16 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
     results: dict[str, Any] = {
         "provenance": collect(config, data_identity(data, subjects), None, None, None),
         "trained_with": {name: network.passes for name, (network, _) in loaded.items()},
-        "dice": {},
-        "folding": {},
-        "sdlogj": {},
+        **{measured: {name: [] for name in loaded} for measured in _MEASURED},
     }
     score = mean_dice(list(data.protocol.labels))
     examples = [[subjects[name] for name in pair] for pair in listed]
     for name, (network, description) in loaded.items():
-        for measured in ("dice", "folding", "sdlogj"):
-            results[measured][name] = []
         for passes in range(1, most + 1):
             registrar = Registrar(with_passes(network, passes), description["spacing"])
             shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
             scores = [_scores(m, f, registrar.displacement(m, f), score) for m, f in shown]
-            for measured in scores[0]:
+            for measured in _MEASURED:
                 results[measured][name].append([of[measured] for of in scores])
     print(store(output, "passes", results, markdown))
 
@@ -156,12 +159,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"| method | trained with | {' | '.join(map(str, range(1, most + 1)))} |",
         f"|---|{'---:|' * (most + 1)}",
     ]
-    shown = {
-        "dice": (None, 1, "{:.4f}"),
-        "folding": ("Folding, % of the network grid's voxels:", 100, "{:.4f}"),
-        "sdlogj": ("Standard deviation of the logarithm of the Jacobian determinant:", 1, "{:.3f}"),
-    }
-    for measured, (title, factor, form) in shown.items():
+    for measured, (title, factor, form) in _MEASURED.items():
         lines += ["", *([title, ""] if title else []), *head]
         for name, scores in results[measured].items():
             means = [form.format(factor * statistics.mean(of)) for of in scores]

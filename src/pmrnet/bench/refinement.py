@@ -30,6 +30,7 @@ from pmrnet.calibration.study import spread
 from pmrnet.errors import InputError
 from pmrnet.provenance import collect
 from pmrnet.refinement_settings import Refinement
+from pmrnet.weights.passes import passes_of
 
 FOLDER = Path("experiments/bench")
 _NAME = "refinement"
@@ -99,11 +100,10 @@ def run(
     subjects = data.subjects(sorted({name for pair in listed for name in pair}))
     model = load_field_model(weights)
     sha256 = model.description["sha256"]
-    passes = model.description["network"].get("passes", 1)
     config = {
         "protocol": data.name,
         "weights": weights,
-        "passes": passes,
+        "passes": passes_of(model.description),
         "pairs": [list(pair) for pair in listed],
     }
     provenance = collect(config, data_identity(data, subjects), None, None, sha256)

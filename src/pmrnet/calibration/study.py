@@ -23,8 +23,8 @@ from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.methods import method_of
-from pmrnet.network_field import looking
 from pmrnet.provenance import collect
+from pmrnet.weights.passes import looking, passes_of
 from pmrnet.weights.store import load_network, weights_json
 from pmrnet.weights.temperature import write_temperature
 
@@ -89,11 +89,16 @@ def calibrate(
             f"{method}: expected a network with a posterior, found "
             f"{description['network']['type']!r}, which has none; choose another method."
         )
-    passes = description["network"].get("passes", 1)
+    passes = passes_of(description)
     subjects = data.subjects(data.protocol.validation + data.protocol.test)
     predictor = Predictor(network, description["spacing"], samples, SEED)
     identity = workflow.data_identity(data, subjects)
-    settings = {"samples": samples, "seed": SEED, "points_per_pair": points_per_pair}
+    settings = {
+        "samples": samples,
+        "seed": SEED,
+        "points_per_pair": points_per_pair,
+        "passes": passes,
+    }
     kept = KeptPoints(
         data.run("calibration") / (name or method),
         {
@@ -101,7 +106,6 @@ def calibrate(
             "data": identity,
             "protocol": data.protocol.hash,
             "weights": description["sha256"],
-            "passes": passes,
         },
     )
     errors = PairErrors(data, subjects, predictor, points_per_pair, kept)
@@ -133,11 +137,7 @@ def calibrate(
 
     settings |= {} if limit is None else {"limit": limit}
     provenance = collect(
-        {
-            **settings,
-            "reference": errors.reference,
-            "passes": passes,
-        },
+        {**settings, "reference": errors.reference},
         {**identity, "protocol": {"name": data.name, "hash": data.protocol.hash}},
         training.get("seed"),
         training.get("steps"),

@@ -102,7 +102,7 @@ def _draw_region(panel: Axes, scores: Mapping[str, pd.DataFrame], region: str) -
     for box, colour in zip(boxes["boxes"], colours, strict=True):
         box.set(facecolor=colour, linewidth=0.6)
     panel.set_title(region, fontsize=style.SMALL)
-    panel.tick_params(labelsize=style.SMALL, labelbottom=True)
+    panel.tick_params(labelsize=style.SMALL)
     panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     panel.xaxis.set_minor_locator(AutoMinorLocator(2))
     panel.grid(axis="x", which="both", linewidth=0.3, color="0.8")

@@ -10,6 +10,7 @@ from pmrnet.dataset import Dataset
 from pmrnet.methods import METHODS, method_of
 from pmrnet.rows import PAPER_TABLES
 from pmrnet.trained_weights import training_machines
+from pmrnet.weights.passes import passes_of
 
 # By data set: what it is called, whose it is, and what its weights have not seen.
 _DATA = {
@@ -115,7 +116,7 @@ def _passes(description: Mapping[str, Any]) -> dict[str, str]:
     """How often the network should look, where that is not as often as it was trained to."""
     if description.get("passes") is None:
         return {}
-    trained = description["network"].get("passes", 1)
+    trained = passes_of(description)
     return {"passes": f"{description['passes']} in `pmrnet register`, trained with {trained}"}
 
 

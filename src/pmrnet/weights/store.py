@@ -52,7 +52,7 @@ def save_weights(
     half_precision
         Store float16 values; the network computes in float32 all the same.
     passes
-        How often the network should look in registrations, see `pmrnet.network_field.looking`, if
+        How often the network should look in registrations, see `pmrnet.weights.passes.looking`, if
         not as often as it was trained to.
 
     Returns

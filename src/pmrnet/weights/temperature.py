@@ -17,6 +17,7 @@ from typing import Any
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.value_checks import is_count
+from pmrnet.weights.passes import passes_of
 
 #: end of the file's name
 ENDING = ".calibration.json"
@@ -134,7 +135,7 @@ def fits(record: Mapping[str, Any] | None, description: Mapping[str, Any]) -> bo
     description
         Of the weights, with `network`, the settings that the network has now.
     """
-    looks = description["network"].get("passes", 1)
+    looks = passes_of(description)
     return record is not None and record.get("passes", looks) == looks  # older ones do not say
 
 
@@ -167,8 +168,7 @@ def choose_temperature(wanted: float | str | None, description: Mapping[str, Any
         )
     if not fits(record, description):
         raise InputError(
-            f"temperature: expected one fitted with {description['network'].get('passes', 1)} "
-            f"passes, found one fitted with {record['passes']}; leave the passes out, or give a "
-            "number."
+            f"temperature: expected one fitted with {passes_of(description)} passes, found one "
+            f"fitted with {record['passes']}; leave the passes out, or give a number."
         )
     return float(record["temperature"])

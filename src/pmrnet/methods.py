@@ -119,12 +119,17 @@ METHODS = {
 #: the methods that the others of a table are compared with, the table's own first
 REFERENCES = (
     "pmrnet",
+    "syn",
+    "syn-cc",
+    "utilzreg",
+    "voxelmorph",
     "pmrnet-refined",
     "pmrnet-1mm",
     "pmrnet-deep",
     "pmrnet-grown",
     "pmrnet-grown-two-passes",
     "pmrnet-plus-labels-refined",
+    "general-three-passes",
     "general-three-passes-refined",
     "general-three-passes@lpba40",
     "general-three-passes-refined@lpba40",

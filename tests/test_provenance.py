@@ -45,6 +45,13 @@ def test_backend_and_accelerator_are_what_they_are_said_to_be(monkeypatch):
     assert found["machine"]["accelerator"] == "Some GPU"
 
 
+def test_the_backend_may_come_from_keras_own_settings(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}')
+    assert record()["backend"] == "jax"
+
+
 def test_a_missing_package_is_none(monkeypatch):
     def version(name):
         if name == "jax":

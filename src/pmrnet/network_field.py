@@ -167,7 +167,11 @@ class FieldModel:
         return NetworkField(self, shared, velocity, u, inverse, record)
 
     def displacement(self, velocity: NDArray) -> NDArray:
-        """Integrate a velocity (x, y, z, 3), as `field` gives it, to the grid at 1 mm, voxels."""
+        """Integrate a velocity to a displacement (X, Y, Z, 3) on the grid at 1 mm, in its voxels.
+
+        The velocity, (x, y, z, 3), is one that `field` gives without refinement, or a mean of
+        such; a refined one has another grid and is integrated in other steps.
+        """
         return self._displacement(ops.convert_to_tensor(velocity[None]))
 
     def standard_deviation(

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 import pmrnet
+from pmrnet.keras_settings import backend_name
 
 _PACKAGES = ("numpy", "tensorflow", "keras", "jax")
 _UNKNOWN = "unknown"
@@ -90,7 +91,7 @@ def collect(
         "git": git_state(Path(__file__).resolve().parent),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "backend": os.environ.get("KERAS_BACKEND") or "tensorflow",
+        "backend": backend_name(),
         "machine": {
             "system": platform.system(),
             "cpu": _cpu_model(),

@@ -51,9 +51,9 @@ class BrainMean:
         return np.where(brain, self._total / np.maximum(self._coverage, 0.5), 0).astype(np.float32)
 
 
-def compose(first: NDArray, second: NDArray) -> NDArray:
-    """Displacement of (Id + first) o (Id + second), both (X, Y, Z, 3) in voxels of one grid."""
-    return ops.convert_to_numpy(spatial.compose(_batch(first), _batch(second)))[0]
+def compose(outer: NDArray, inner: NDArray) -> NDArray:
+    """Displacement of (Id + outer) o (Id + inner), both (X, Y, Z, 3) in voxels of one grid."""
+    return ops.convert_to_numpy(spatial.compose(_batch(outer), _batch(inner)))[0]
 
 
 def _batch(values: NDArray) -> object:

@@ -103,18 +103,35 @@ class TestTemperatureOfASampledSpread:
         np.testing.assert_allclose(rounds, rounds[0])
         assert rounds[0] == pytest.approx(6.25, rel=0.05)
 
-    def test_spread_that_grows_more_slowly(self, rng):
+    @pytest.mark.parametrize("exponent", [0.3, 0.65, 0.9, 1.5, 2.1, 3.0])
+    def test_spread_that_grows_otherwise(self, rng, exponent):
+        """The stored fits have variances that grow by exponents of 0.65 to 1.5."""
         deviation = rng.uniform(0.5, 2, (3000, 1))
         error = 8 * deviation * rng.normal(size=deviation.shape)
 
         def measure(t):
-            return Points(t**0.45 * deviation, error)
+            return Points(t ** (exponent / 2) * deviation, error)
 
         rounds = fit_temperature(measure)
-        assert rounds[0] < rounds[1] < rounds[-1]
-        assert len(fit_temperature(measure, rounds=2)) == 2
-        assert fit_factor(measure(rounds[-1])) == pytest.approx(1, abs=0.01)
+        assert rounds[-1] == pytest.approx(fit_factor(measure(1.0)) ** (1 / exponent), rel=0.01)
+        assert len(rounds) <= 4
         assert abs(np.log(fit_factor(measure(rounds[0])))) > 0.1
+
+    def test_spread_that_bends(self, rng):
+        """It begins with one exponent and ends with another."""
+        deviation = rng.uniform(0.5, 2, (3000, 1))
+        error = 8 * deviation * rng.normal(size=deviation.shape)
+
+        def measure(t):
+            return Points((t**0.7 / (1 + t / 20) ** 0.4) ** 0.5 * deviation, error)
+
+        rounds = fit_temperature(measure)
+        assert fit_factor(measure(rounds[-1])) == pytest.approx(1, abs=0.01)
+
+    def test_one_that_does_not_settle(self, rng):
+        points = normal_points(rng, 1, factor=3.0)
+        with pytest.raises(InputError, match="9 times too small; take more"):
+            fit_temperature(lambda _: points)
 
 
 def test_joined(rng):

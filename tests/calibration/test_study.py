@@ -213,6 +213,18 @@ def test_network_without_a_posterior(project, monkeypatch):
         study.calibrate("tiny", "faim", "some")
 
 
+def test_weights_of_other_subjects_keep_their_temperature(project, monkeypatch, capsys):
+    """Of the same data set, but split otherwise: test subjects may be those trained on."""
+    monkeypatch.setattr(
+        workflow, "data_identity", lambda *_: {"dataset": "tiny", "inputs_sha256": "others"}
+    )
+    assert main(["calibrate", "--dataset", "tiny", "--weights", str(project.weights)]) == 0
+    assert "not stored with the weights" in capsys.readouterr().out
+    record = project.folder / "experiments" / "tiny" / "calibration" / "pmrnet.json"
+    assert json.loads(record.read_text())["stored_with_weights"] is False
+    assert load_network(project.weights)[1]["calibration"] is None
+
+
 def test_command_brings_the_page_up_to_date(project, capsys):
     text = f"# Uncertainty\n\n{page.BEGIN}\nstale words\n{page.END}\n\nAfter.\n"
     page.PAGE.parent.mkdir()

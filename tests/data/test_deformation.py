@@ -72,11 +72,11 @@ def test_compose_against_a_padded_interpolation(velocity):
     first, second = velocity, np.roll(velocity, 5, axis=1)
     pad = 8
     assert np.abs(first).max() < pad
-    at = np.indices(SHAPE) + np.moveaxis(first, -1, 0)
+    at = np.indices(SHAPE) + np.moveaxis(first, -1, 0)  # `first` is the inner one
     for axis in range(3):
         wrapped = np.pad(second[..., axis], pad, mode="wrap")
         expected = first[..., axis] + ndimage.map_coordinates(wrapped, at + pad, order=1)
-        np.testing.assert_allclose(compose(first, second)[..., axis], expected, atol=1e-4)
+        np.testing.assert_allclose(compose(second, first)[..., axis], expected, atol=1e-4)
 
 
 def test_points():

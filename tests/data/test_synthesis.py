@@ -45,7 +45,7 @@ def check_overlap(phantoms, low_truth):
     for i, j in pairs(len(phantoms)):
         moving, fixed = phantoms[i], phantoms[j]
         before.append(mean_dice(moving.labels, fixed.labels))
-        truth = compose(fixed.inverse, moving.forward)
+        truth = compose(moving.forward, fixed.inverse)
         after.append(mean_dice(look_up(moving.labels, truth), fixed.labels))
     assert 0.45 < np.mean(before) < 0.55
     assert np.mean(after) > low_truth
@@ -79,7 +79,7 @@ def test_truth_moves_one_clean_image_onto_another(phantoms):
     for i, j in pairs(3):
         moving, fixed = phantoms[i].clean, phantoms[j].clean
         at = np.indices(fixed.shape) + np.moveaxis(
-            compose(phantoms[j].inverse, phantoms[i].forward), -1, 0
+            compose(phantoms[i].forward, phantoms[j].inverse), -1, 0
         )
         moved = ndimage.map_coordinates(moving, at, order=1)
         inside = fixed > 0

@@ -132,6 +132,19 @@ def test_weightings_differ_by_the_factors_that_are_documented(rng, smooth_field)
     assert voxelmorph == pytest.approx(2 * exact)
 
 
+@pytest.mark.parametrize("weighting", losses.WEIGHTINGS)
+def test_an_axis_of_one_voxel_has_no_differences(posterior, weighting):
+    mean, log_variance = posterior((1, 4, 3))
+    flat = run(losses.kl_to_prior, mean, log_variance, LAMBDA, weighting)
+    repeated = run(losses.kl_to_prior, 0 * mean, log_variance, LAMBDA, weighting)
+    squares = [np.mean(np.diff(mean, axis=a) ** 2) for a in (2, 3)]
+    if weighting == "voxelmorph":
+        smoothness = LAMBDA * 0.5 * np.sum(squares) / 3
+    else:
+        smoothness = LAMBDA * (squares[0] * 3 / 4 + squares[1] * 2 / 3)
+    assert flat - repeated == pytest.approx(0.5 * 3 * smoothness, rel=1e-4)
+
+
 def test_a_voxel_of_immense_variance_leaves_the_others_their_say(gradients, tiny):
     """Up to the bound it is exp, above it its tangent: the way back is as steep everywhere."""
     zero = np.zeros((1, *tiny, len(tiny)), np.float32)

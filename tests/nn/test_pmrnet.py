@@ -45,6 +45,17 @@ def as_numpy(outputs):
     return {key: ops.convert_to_numpy(value) for key, value in outputs.items()}
 
 
+@pytest.mark.parametrize("log_variance", [-200.0, 90.0, 1e4])
+def test_immense_and_vanishing_variances_are_finite_when_fused(rng, log_variance):
+    network = make()
+    for posterior in network.posteriors:
+        posterior.log_variance.bias.assign(np.full(2, log_variance))
+    inference = network.draw(*(images(rng)[key] for key in ("moving", "fixed")))
+    fused = ops.convert_to_numpy(inference.log_variance)
+    assert np.isfinite(fused).all()
+    assert (np.sign(fused) == np.sign(log_variance)).all()
+
+
 @pytest.mark.parametrize(("grid", "batch"), [(GRID, 1), (GRID, 2), ((16, 8, 12), 1)])
 def test_outputs(rng, oracle, grid, batch):
     inputs = images(rng, grid, batch)

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from pmrnet.nn.layers import GaussianSample
-from pmrnet.training.position import EpochPosition
+from pmrnet.training.position import EpochPosition, stage_seed
 
 
 def drawn(callback, sampler, epoch):
@@ -30,3 +30,11 @@ def test_an_epoch_draws_the_same_whatever_was_drawn_before():
     assert np.abs(whole[1][0] - whole[2][0]).max() > 0.1
     callback.seed = 2
     assert np.abs(drawn(callback, sampler, 1)[0] - whole[1][0]).max() > 0.1
+
+
+def test_every_stage_has_a_seed_of_its_own():
+    seeds = [stage_seed(seed, number) for seed in (1, 2) for number in (1, 2, 3)]
+    assert [stage_seed(1, 1), stage_seed(2, 1)] == [1, 2]
+    assert len(set(seeds)) == 6
+    assert all(isinstance(seed, int) for seed in seeds)
+    assert stage_seed(1, 2) == seeds[1]

@@ -211,6 +211,26 @@ def test_a_loss_that_is_not_finite_stops_the_training():
         stop.on_train_batch_end(7, {"loss": 1.0, "image_kl": np.nan})
 
 
+def test_weights_that_are_not_finite_replace_no_checkpoint(subjects, tmp_path, monkeypatch):
+    """The last step of the second epoch breaks them, after its loss was found."""
+    check = StopOnNaN.on_epoch_end
+
+    def after_a_bad_step(self, epoch, logs=None):
+        if epoch == 1:
+            weight = self.model.trainable_variables[0]
+            weight.assign(weight * np.nan)
+        check(self, epoch, logs)
+
+    protocol = tiny_protocol()
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnNaN, "on_epoch_end", after_a_bad_step)
+        with pytest.raises(InputError, match=r"epoch 2: expected finite weights .* not finite"):
+            train(experiment(), protocol, subjects, tmp_path / "broken", {})
+    for name in ("broken", "whole"):
+        train(experiment(), protocol, subjects, tmp_path / name, {})
+    assert_same_files(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_progress_line(capsys):
     progress = Progress(epochs=4, steps=50, stage="stage1")
     progress.on_epoch_begin(1)

@@ -55,6 +55,16 @@ def test_warped_labels_are_those_of_the_nearest_voxel(rng, labels):
     np.testing.assert_array_equal(warp_labels(labels, u), expected)
 
 
+def test_half_a_voxel_is_rounded_up_everywhere():
+    """As the tables have it; to the even one, every other voxel would come twice."""
+    labels = np.arange(7 * 2 * 3).reshape(7, 2, 3)
+    u = np.zeros((*labels.shape, 3), np.float32)
+    u[..., 0] = 0.5
+    np.testing.assert_array_equal(
+        warp_labels(labels, u)[:, 0, 0], labels[[1, 2, 3, 4, 5, 6, 6], 0, 0]
+    )
+
+
 class Shifts(keras.Model):
     """Stands for a network: moves everything by `offset` voxels along the first axis."""
 

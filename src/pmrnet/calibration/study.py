@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,9 @@ def calibrate(
     -------
     pathlib.Path
         ``experiments/<dataset>/calibration/<name>.json``: temperature, summaries, provenance.
-        Beside it ``<name>.csv`` has the curves. Where the weights were trained on this data set,
-        the temperature is stored with them too, for `pmrnet.register`.
+        Beside it ``<name>.csv`` has the curves. Where the weights were trained on the training
+        subjects of this protocol, as they are prepared now, the temperature is stored with them
+        too, for `pmrnet.register`, and ``stored_with_weights`` is true.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def calibrate(
     rounds = fit_temperature(measure)
     temperatures = {RAW: 1.0, FITTED: float(f"{rounds[-1]:.4g}")}
     training = description["training"]
-    at_home = training.get("data", {}).get("dataset") == data.source
+    at_home = _trained_here(training, data)
     if description["calibration"] and not at_home:
         temperatures[STORED] = float(description["calibration"]["temperature"])
     summaries, curves = [], []
@@ -151,6 +152,7 @@ def calibrate(
         "reference": errors.reference,
         "components": measured[1.0][0].components,
         "temperature": temperatures[FITTED],
+        "stored_with_weights": at_home,
         "rounds": rounds,
         "factor_of_each_pair": {
             f"{moving} {fixed}": factor
@@ -171,6 +173,18 @@ def calibrate(
         write_temperature(file, description["sha256"], temperatures[FITTED], about, passes)
     kept.remove()
     return path
+
+
+def _trained_here(training: Mapping[str, Any], data: Dataset) -> bool:
+    """Whether weights were trained on the very subjects that the protocol trains on.
+
+    Other protocols may split the same data otherwise, and test what these have trained on.
+    """
+    trained_on = training.get("data", {})
+    if trained_on.get("dataset") != data.source:
+        return False
+    ours = data.subjects(data.protocol.train + data.protocol.validation)
+    return all(trained_on.get(key) == v for key, v in workflow.data_identity(data, ours).items())
 
 
 def spread(pairs: Sequence[tuple[str, str]], limit: int | None) -> list[tuple[str, str]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from pmrnet.calibration.points import Points
+from pmrnet.errors import InputError
+
+#: within which the slope of a round's line is taken
+_SLOPES = -3.0, -0.3
 
 
 def fit_factor(points: Points) -> float:
@@ -32,9 +37,11 @@ def fit_temperature(
 ) -> list[float]:
     """Temperature of a posterior whose samples pass through a deformation.
 
-    The displacement's standard deviation grows more slowly than the root of the temperature: noise
-    that is large within a voxel's reach averages itself out in the integral. So `fit_factor` is
-    found for the posterior as it is and then at the temperature found, until it stays 1.
+    The displacement's variance is no multiple of the temperature: noise that is large within a
+    voxel's reach averages itself out in the integral, and the folds that it makes add spread. So
+    `fit_factor` is found for the posterior as it is and at the temperatures that follow, until it
+    is 1. Its logarithm is nearly a straight line over that of the temperature; each round takes
+    the line through the last two, the first one the slope of -1 that no integral would have.
 
     Parameters
     ----------
@@ -49,11 +56,24 @@ def fit_temperature(
     -------
     list of float
         The temperature after each round; the last one counts.
+
+    Raises
+    ------
+    InputError
+        If the factor is not 1 within the tolerance after the last round.
     """
-    found = [fit_factor(measure(1.0))]
-    while len(found) < rounds:
-        factor = fit_factor(measure(found[-1]))
-        found.append(found[-1] * factor)
-        if abs(factor - 1) < tolerance:
-            break
-    return found
+    found, slope = [1.0], -1.0
+    factors = []
+    while len(factors) < rounds:
+        factors.append(fit_factor(measure(found[-1])))
+        if len(factors) > 1:
+            run, rise = (math.log(of[-1] / of[-2]) for of in (found, factors))
+            # Chance, where both points are near each other, could turn or level the line.
+            slope = min(max(rise / run, _SLOPES[0]), _SLOPES[1]) if run else slope
+        found.append(found[-1] * math.exp(-math.log(factors[-1]) / slope))
+        if len(factors) > 1 and abs(factors[-1] - 1) < tolerance:
+            return found[1:]
+    raise InputError(
+        f"temperature: expected errors as large as predicted within {tolerance:.0%} after {rounds} "
+        f"rounds, found variances {factors[-1]:.3g} times too small; take more pairs or samples."
+    )

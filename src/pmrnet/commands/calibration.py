@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 _TEXT = """\
 compare the predicted uncertainty with errors, and fit the temperature that makes them match
 
 The temperature is fitted on the validation pairs, and the reliability of the test pairs is measured
-with it. Results are in experiments/<dataset>/calibration/; weights that were trained on the data
-set get the temperature, which `pmrnet register` then uses. In the project's folder,
-docs/uncertainty.md and its figure are brought up to date.
+with it. Results are in experiments/<dataset>/calibration/; weights that were trained on the
+protocol's training subjects get the temperature, which `pmrnet register` then uses. In the
+project's folder, docs/uncertainty.md and its figure are brought up to date.
 """
 
 
@@ -49,6 +50,11 @@ def _calibrate(options: argparse.Namespace) -> None:
             limit=options.pairs,
         )
         print(f"calibration: {path}")
+        if not json.loads(path.read_text())["stored_with_weights"]:
+            print(
+                "temperature: not stored with the weights, which were trained on other subjects, "
+                "or on these prepared otherwise"
+            )
     if PAGE.is_file():
         for written in update_page():
             print(f"page: {written}")

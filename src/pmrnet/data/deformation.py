@@ -98,26 +98,26 @@ def exponential(velocity: np.ndarray, steps: int = 7) -> np.ndarray:
     return displacement
 
 
-def compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Displacement of the map that applies `first`, then `second`.
+def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Displacement of (Id + outer) o (Id + inner), the map that applies `inner` first.
 
     Parameters
     ----------
-    first, second
-        Displacements of shape (X, Y, Z, 3).
+    outer, inner
+        Displacements of shape (X, Y, Z, 3), in voxels.
 
     Returns
     -------
     ndarray
-        ``first(p) + second(p + first(p))``, `second` interpolated linearly.
+        ``inner(p) + outer(p + inner(p))``, `outer` interpolated linearly.
     """
-    at = points(first)
-    result = np.empty_like(first)
+    at = points(inner)
+    result = np.empty_like(inner)
     for axis in range(3):
         # One contiguous component at a time: interpolation is several times faster on it.
-        component = np.ascontiguousarray(second[..., axis])
+        component = np.ascontiguousarray(outer[..., axis])
         moved = ndimage.map_coordinates(component, at, order=1, mode="grid-wrap", prefilter=False)
-        np.add(first[..., axis], moved, out=result[..., axis])
+        np.add(inner[..., axis], moved, out=result[..., axis])
     return result
 
 

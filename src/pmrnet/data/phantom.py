@@ -150,7 +150,7 @@ def true_displacement(moving: PreparedSubject, fixed: PreparedSubject) -> np.nda
     InputError
         If a subject's truth is not beside its image.
     """
-    return compose(_truth(fixed, "inverse"), _truth(moving, "forward"))
+    return compose(_truth(moving, "forward"), _truth(fixed, "inverse"))
 
 
 def _truth(subject: PreparedSubject, direction: str) -> np.ndarray:

@@ -13,8 +13,9 @@ from pmrnet.data.section import DataSection
 from pmrnet.data.template import template_path
 from pmrnet.doctor.finding import Finding
 from pmrnet.doctor.memory import memory_finding
-from pmrnet.doctor.packages import backend_findings, backend_name, package_findings
+from pmrnet.doctor.packages import backend_findings, package_findings
 from pmrnet.errors import InputError
+from pmrnet.keras_settings import backend_name
 from pmrnet.machine_limits import usable_cores
 from pmrnet.tensorflow_kernels import SWITCH, onednn_is_refused
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from pmrnet.doctor.finding import Finding
+from pmrnet.keras_settings import BACKENDS, backend_name, keras_settings
 
 _PACKAGE = "pmrnet"
 _ROOT = Path(__file__).resolve().parents[3]
-#: Keras backends that the networks run on
-BACKENDS = ("tensorflow", "jax")
 
 
 def package_findings() -> list[Finding]:
@@ -65,14 +62,9 @@ def package_findings() -> list[Finding]:
     return findings
 
 
-def backend_name() -> str:
-    """Name of the backend that Keras will run on, known to the networks or not."""
-    return os.environ.get("KERAS_BACKEND") or _keras_settings()[1].get("backend") or BACKENDS[0]
-
-
 def backend_findings() -> list[Finding]:
     """Which backend Keras will run on, whether it is there, and what Keras' settings change."""
-    settings_path, settings = _keras_settings()
+    settings_path, settings = keras_settings()
     source = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else str(settings_path)
     name = backend_name()
     findings = []
@@ -141,14 +133,3 @@ def _tested() -> dict[str, str]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pairs = (line.partition("==") for line in lines)
     return {name.strip().lower(): version.strip() for name, equal, version in pairs if equal}
-
-
-def _keras_settings() -> tuple[Path, dict[str, Any]]:
-    """The file of Keras' settings, and what is in it; nothing if it is missing or damaged."""
-    home = os.environ.get("KERAS_HOME")
-    path = (Path(home) if home else Path.home() / ".keras") / "keras.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return path, {}
-    return path, content if isinstance(content, dict) else {}

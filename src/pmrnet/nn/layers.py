@@ -257,6 +257,14 @@ def hidden_convolutions(
     return built
 
 
+def variance_of(log_variance: object) -> object:
+    """Variance of a log-variance, as large and as small as float32 holds when levels are fused.
+
+    Beyond exp(±80) it stays at that: an overflow in one voxel would make the loss NaN.
+    """
+    return ops.exp(ops.clip(log_variance, -80.0, 80.0))
+
+
 @keras.saving.register_keras_serializable(package="pmrnet")
 class GaussianSample(_WithoutWeights):
     """Reparameterised sample z = mean + exp(log_variance / 2) * eps, eps ~ N(0, I).

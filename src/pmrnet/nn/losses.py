@@ -80,9 +80,15 @@ def relative_mean_square(fixed: object, moved: object) -> object:
 
 @island
 def _neighbour_square(mean: object) -> object:
-    """Per grid axis, mean over voxels and channels of squared forward differences, stacked."""
+    """Per grid axis, mean over voxels and channels of squared forward differences, stacked.
+
+    0 along an axis of one voxel, which has no differences.
+    """
     parts = []
     for axis in range(1, len(mean.shape) - 1):
+        if mean.shape[axis] == 1:
+            parts.append(ops.zeros((), mean.dtype))
+            continue
         upper = [slice(None)] * len(mean.shape)
         lower = list(upper)
         upper[axis], lower[axis] = slice(1, None), slice(None, -1)

@@ -126,7 +126,7 @@ class PMRNet(CascadedNetwork):
         mean = self._fuse(self.fusion, [mean for mean, _ in posteriors])
         if not training:
             return Inference(mean)
-        variance = self._fuse(self.variance_fusion, [ops.exp(s) for _, s in posteriors])
+        variance = self._fuse(self.variance_fusion, [layers.variance_of(s) for _, s in posteriors])
         return Inference(
             mean,
             log_variance=ops.log(variance),

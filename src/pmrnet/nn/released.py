@@ -154,7 +154,9 @@ class ReleasedPMRNet(RegistrationNetwork):
         fused = self._fuse([mean, *(level.mean for level in levels)])
         if not training:
             return Inference(fused)
-        variances = [ops.exp(log_variance), *(ops.exp(level.log_variance) for level in levels)]
+        variances = [
+            layers.variance_of(s) for s in (log_variance, *(level.log_variance for level in levels))
+        ]
         return Inference(
             fused,
             log_variance=ops.log(self._fuse(variances, variance=True)),

@@ -70,6 +70,6 @@ def integrate(velocity: object, steps: int = 7) -> object:
     return u
 
 
-def compose(first: object, second: object) -> object:
-    """Displacement of (Id + first) o (Id + second): second + first o (Id + second), voxels."""
-    return second + warp(first, second)
+def compose(outer: object, inner: object) -> object:
+    """Displacement of (Id + outer) o (Id + inner): inner + outer o (Id + inner), voxels."""
+    return inner + warp(outer, inner)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from pmrnet.training.pairs import PairSequence
+
+
+def stage_seed(seed: int, number: int) -> int:
+    """Seed of a training's stage (1, 2, ...): the first has the training's, others draw anew."""
+    return seed if number == 1 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 class EpochPosition(keras.callbacks.Callback):
@@ -17,7 +23,7 @@ class EpochPosition(keras.callbacks.Callback):
     sequence
         The training pairs.
     seed
-        Seed of the training.
+        Seed of the stage.
     """
 
     def __init__(self, sequence: PairSequence, seed: int) -> None:

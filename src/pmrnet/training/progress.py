@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
@@ -95,6 +96,19 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"step {batch + 1} of the epoch: expected a finite loss, found {', '.join(bad)} "
                 "not finite; lower the learning rate, or check the images with `make data`."
             )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Check the weights, which the last step may have broken after its loss was found.
+
+        This comes before they are kept: a checkpoint of them would replace the last good one.
+        """
+        for weight in self.model.trainable_variables:
+            if not np.isfinite(ops.convert_to_numpy(weight)).all():
+                raise InputError(
+                    f"epoch {epoch + 1}: expected finite weights after its last step, found "
+                    f"{weight.path} not finite; lower the learning rate in another run folder, or "
+                    "start the training again, which repeats this epoch."
+                )
 
 
 def _clock(seconds: float) -> str:

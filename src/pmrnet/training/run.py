@@ -34,7 +34,7 @@ from pmrnet.training.checkpoint import Checkpoint, load_state, resume
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.label_channels import training_labels
 from pmrnet.training.pairs import PairSequence
-from pmrnet.training.position import EpochPosition
+from pmrnet.training.position import EpochPosition, stage_seed
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation_callback import DataSet, validation_callback
@@ -152,9 +152,8 @@ def _train_stages(
         add_start(folder, provenance)
 
     for number, stage in zip(_numbers(experiment), experiment.stages, strict=True):
-        name = f"stage{number}"
-        validation = validation_callback(stage, name, experiment, data_sets, folder)
-        _run_stage(network, stage, name, experiment, data_sets, validation, folder, begin)
+        validation = validation_callback(stage, f"stage{number}", experiment, data_sets, folder)
+        _run_stage(network, stage, number, experiment, data_sets, validation, folder, begin)
     return start
 
 
@@ -272,7 +271,7 @@ def _check_grids(
 def _run_stage(
     network: keras.Model,
     stage: Stage,
-    name: str,
+    number: int,
     experiment: Experiment,
     data_sets: Sequence[DataSet],
     validation: KeepBest,
@@ -280,18 +279,20 @@ def _run_stage(
     begin: Callable[[], None],
 ) -> None:
     """Train one stage; `begin` is called before its first step."""
+    name = f"stage{number}"
     stage_folder = folder / name
     done, last = stage_folder / _DONE, stage_folder / "last.weights.h5"
     if done.exists():
         load_state(network, last, f"delete {stage_folder} to train this stage again")
         return
     _set_passes(network, stage, experiment)
+    seed = stage_seed(experiment.seed, number)
     training = [prepared[s] for split, prepared in data_sets for s in split.train]
     supervision = _supervision(experiment)
     sequence = PairSequence(
         load_images(training, stage.spacing),
         steps=stage.validate_every,
-        seed=experiment.seed,
+        seed=seed,
         groups=[group for group, (split, _) in enumerate(data_sets) for _ in split.train],
         augmentation=Augmentation(**experiment.augment) if experiment.augment else None,
         labels=training_labels(data_sets, stage.spacing) if supervision else None,
@@ -319,7 +320,7 @@ def _run_stage(
         verbose=0,
         callbacks=[
             StopOnNaN(),
-            EpochPosition(sequence, experiment.seed),
+            EpochPosition(sequence, seed),
             validation,
             Progress(stage.epochs, stage.validate_every, name, validation.key),
             EpochLog(stage_folder / "log.csv"),

@@ -45,13 +45,16 @@ def check_labels(labels: Mapping[str, np.ndarray], scored: Sequence[int]) -> Non
 
 
 def warp_labels(labels: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Labels at the voxel nearest to p + u(p), clipped to the grid; u (X, Y, Z, 3) in voxels."""
+    """Labels at the voxel nearest to p + u(p), clipped to the grid; u (X, Y, Z, 3) in voxels.
+
+    Halves are rounded up, as `pmrnet.label_warp` does it for the tables.
+    """
     index = []
     for axis, size in enumerate(labels.shape):
         along = [1, 1, 1]
         along[axis] = size
         location = np.arange(size, dtype=np.float32).reshape(along) + displacement[..., axis]
-        index.append(np.clip(np.rint(location).astype(np.int32), 0, size - 1))
+        index.append(np.clip(np.floor(location + 0.5).astype(np.int32), 0, size - 1))
     return labels[tuple(index)]
 
 

@@ -139,7 +139,7 @@ def test_pairs_tables_and_what_is_paid_once(folder, tmp_path, network):
     path = listed(
         folder,
         "\ufeffmoving, fixed,moving_labels,fixed_labels\n"
-        "b.nii.gz,a.nii.gz,b_labels.nii.gz,a_labels.nii.gz\n\n"
+        "b.nii.gz,a.nii.gz,b_labels.nii.gz,a_labels.nii.gz\n\n , \n"
         f"c.nii.gz,{folder / 'copy.nii.gz'},,\n",
     )
     out = tmp_path / "out"

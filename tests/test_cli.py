@@ -34,7 +34,9 @@ def test_help_needs_no_tensorflow():
     ("arguments", "sentence"),
     [
         (["train", "--dataset", "no-such"], "no-such"),
-        (["train", "--dataset", "lpba40", "--method", "no-such"], "no-such.yaml"),
+        (["train", "--dataset", "lpba40", "--method", "no-such"], "project's folder"),
+        (["table", "--dataset", "lpba40"], "with a folder experiments/ in it, found none"),
+        (["tables", "--dataset", "lpba40"], "project's folder"),
         (["evaluate", "--dataset", "lpba40", "--method", "affine"], "make data DATASET=lpba40"),
         (["data", "--dataset", "lpba40", "--raw", "nowhere"], "nowhere"),
         (["data", "--dataset", "nothing"], "Expected the name of a protocol"),
@@ -48,6 +50,30 @@ def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path, m
     assert sentence in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (
+            '{"backend": "torch"}',
+            "keras.json names 'torch', the networks run on tensorflow and jax",
+        ),
+        ('{"floatx": "float64"}', "sets floatx to 'float64', the networks take 'float32'. Change"),
+        ('{"image_data_format": "channels_first"}', "sets image_data_format to 'channels_first'"),
+    ],
+)
+def test_settings_of_keras_that_no_network_runs_with(
+    setting, sentence, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text(setting)
+    assert main(["register", "a.nii", "b.nii", "-o", str(tmp_path / "out")]) == 2
+    assert sentence in capsys.readouterr().err
+    # What runs no network is not concerned.
+    assert main(["jacobian", "--transform", "x", "--reference", "no.nii", "-o", "y.nii"]) == 2
+    assert "no.nii" in capsys.readouterr().err
 
 
 def test_a_request_to_end_is_no_traceback_and_has_its_own_status(tmp_path):

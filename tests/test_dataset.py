@@ -49,6 +49,9 @@ def test_a_file_of_ones_own(tmp_path, monkeypatch):
 def test_experiments_are_ones_own_or_the_recipes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset = Dataset.load(own(tmp_path))
+    with pytest.raises(InputError, match="expected the project's folder"):
+        dataset.experiment("pmrnet")
+    (tmp_path / "experiments").mkdir()
     with pytest.raises(InputError, match=r"found none there nor in .*lpba40"):
         dataset.experiment("pmrnet")
     recipe = tmp_path / "experiments" / "lpba40" / "pmrnet.yaml"

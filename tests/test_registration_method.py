@@ -31,6 +31,12 @@ def test_alignments_cannot_look_again(name):
         load_method(name, passes=2)
 
 
+@pytest.mark.parametrize("name", ["identity", "affine"])
+def test_alignments_are_not_uncertain(name):
+    with pytest.raises(InputError, match=f"Temperature: expected a network's .* found {name}"):
+        load_method(name, temperature=3.0)
+
+
 def test_of_a_wrong_name_all_that_would_do_are_told():
     message = (
         r"wrong: .*lpba40-pmrnet.*\), affine or identity, which need none, or the path .* of these"

@@ -353,6 +353,13 @@ def test_lists_of_subjects(brains, tmp_path):
     (tmp_path / "list.csv").write_text(
         "name,image,mask\none,P1/t1.nii.gz,P2/t1.nii.gz\ntwo,P2/t1.nii.gz,\n"
     )
+    # FreeSurfer's: as many folders as it takes.
+    for name in ("s1", "s2"):
+        (tmp_path / name / "mri").mkdir(parents=True)
+        shutil.copy(brains / "S0.nii.gz", tmp_path / name / "mri" / "brain.nii.gz")
+    files = [tmp_path / name / "mri" / "brain.nii.gz" for name in ("s1", "s2")]
+    names = [subject.name for subject in list_subjects([*files, images[0]])]
+    assert names == ["s1_mri_brain", "s2_mri_brain", "t1"]
     assert list_subjects([tmp_path / "list.csv"]) == [
         TemplateSubject("one", images[0], images[1]),
         TemplateSubject("two", images[1]),

@@ -86,7 +86,7 @@ def run_pairs(
     console = console or Console(file=sys.stderr)
     pairs = read_pairs(Path(pairs_csv))
     table = BatchTable(out / TABLE, [pair.name for pair in pairs])
-    model = load_method(weights, refine, passes)
+    model = load_method(weights, refine, passes, temperature)
     remember(model)
     weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
     options = {"format": format, "uncertainty": uncertainty, "report": report}

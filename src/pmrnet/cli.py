@@ -9,8 +9,19 @@ from contextlib import suppress
 from typing import NoReturn
 
 from pmrnet import __version__
-from pmrnet.commands import batch, calibration, data, figures, registration, report, tables
+from pmrnet.commands import (
+    batch,
+    calibration,
+    data,
+    figures,
+    registration,
+    report,
+    tables,
+    transforms,
+)
+from pmrnet.commands.parser import Parser
 from pmrnet.errors import InputError
+from pmrnet.keras_settings import check_keras
 from pmrnet.lean_keras import claim_process
 from pmrnet.terminal import silence_tensorflow
 from pmrnet.termination import Terminated, raise_when_terminated
@@ -21,14 +32,20 @@ _RESUMING = {
     *("batch", "template", "calibrate", "export-learn2reg"),
 }
 
+#: commands that run networks, or may
+_NETWORKS = {
+    *("register", "batch", "template", "train", "evaluate", "tables", "demo", "figures"),
+    *("calibrate", "ship", "export-learn2reg"),
+}
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pmrnet", description="Probabilistic multilayer registration of 3D brain images."
     )
     parser.add_argument("--version", action="version", version=f"pmrnet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (registration, report, batch, calibration, data, tables, figures):
+    for group in (registration, transforms, report, batch, calibration, data, tables, figures):
         group.add_to(commands)
     return parser
 
@@ -41,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(registration.separate_refine(given))
     try:
+        if options.command in _NETWORKS:
+            check_keras()
         return options.run(options) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,7 +87,8 @@ def command() -> NoReturn:
     raise_when_terminated()
     status = main()
     with suppress(BrokenPipeError):  # nobody reads any more
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by whoever began the process
+                stream.flush()
     # All files are closed by now; taking TensorFlow apart would take more than a second.
     os._exit(status)

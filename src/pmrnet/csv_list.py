@@ -41,7 +41,8 @@ def read_rows(
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
-            lines = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(row)]
+            rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
+            lines = [(number, row) for number, row in rows if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(

@@ -89,15 +89,17 @@ class Dataset:
         InputError
             If neither exists.
         """
+        check_project()
         own = self.experiments / f"{method}.yaml"
         recipe = Path("experiments") / RECIPES / f"{method}.yaml"
         if own.is_file():
             return own
         if recipe.is_file():
             return recipe
+        elsewhere = "" if own == recipe else f" there nor in {recipe}"
         raise InputError(
-            f"{own}: expected an experiment file, found none there nor in {recipe}; choose a "
-            "METHOD that has one."
+            f"{own}: expected an experiment file, found none{elsewhere}; choose a METHOD that has "
+            "one."
         )
 
     def run(self, method: str) -> Path:
@@ -129,3 +131,18 @@ class Dataset:
             name: PreparedSubject.load(self.prepared / name, merge=self.protocol.merge)
             for name in names
         }
+
+
+def check_project() -> None:
+    """Refuse to look for experiments in a folder that is not the project's.
+
+    Raises
+    ------
+    InputError
+        If there is no folder of experiments in the current one.
+    """
+    if not Path("experiments").is_dir():
+        raise InputError(
+            f"{Path.cwd()}: expected the project's folder, with a folder experiments/ in it, found "
+            "none; run the command there."
+        )

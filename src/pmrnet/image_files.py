@@ -10,7 +10,7 @@ import numpy as np
 from pmrnet.data.compressed import save_nifti
 from pmrnet.data.formats import check_file, ending_of
 from pmrnet.data.placement import check_affine
-from pmrnet.data.reading import check_nifti, default_mgh_affine, read_volume
+from pmrnet.data.reading import default_mgh_affine, placement_of, read_volume
 from pmrnet.data.room import explained_writing
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path
@@ -21,6 +21,13 @@ _WRITTEN = (".nii.gz", ".nii", *_MGH)
 
 
 def open_image(path: str | Path, array: str = "vol") -> nib.spatialimages.SpatialImage:
+    """Open an image of three axes or more; see `open_placed_image`."""
+    return open_placed_image(path, array)[0]
+
+
+def open_placed_image(
+    path: str | Path, array: str = "vol"
+) -> tuple[nib.spatialimages.SpatialImage, str | None]:
     """Open an image of three axes or more, with the type and header of its file.
 
     Parameters
@@ -30,6 +37,12 @@ def open_image(path: str | Path, array: str = "vol") -> nib.spatialimages.Spatia
         ``.npz`` or LONI's pairs, is read as `pmrnet.data.reading.read_volume` does.
     array
         Which array of an ``.npz`` it is: ``vol``, the image, or ``seg``, its labels.
+
+    Returns
+    -------
+    tuple
+        The image, and what its file leaves open of its place and was assumed, in one clause; None
+        where it leaves nothing open.
 
     Raises
     ------
@@ -50,10 +63,10 @@ def open_image(path: str | Path, array: str = "vol") -> nib.spatialimages.Spatia
                 f"shape {data.shape}; give an image of the brain."
             )
         check_affine(image.affine, str(path))
-        check_nifti(path, image)
-        return _named(path, _with_default_axes(path, _in_memory(image, data), data))
-    data, affine, _ = read_volume(path, array)
-    return _named(path, nib.Nifti1Image(_for_nifti(data), affine))
+        _, assumed = placement_of(path, image)
+        return _named(path, _with_default_axes(path, _in_memory(image, data), data)), assumed
+    data, affine, assumed = read_volume(path, array)
+    return _named(path, nib.Nifti1Image(_for_nifti(data), affine)), assumed
 
 
 def _in_memory(

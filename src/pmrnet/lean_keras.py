@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+from pmrnet.keras_settings import check_keras
+
 #: Keras and TensorFlow try to import these for conveniences that no command uses (wrappers of
 #: estimators, data frames, plots); it takes as long as TensorFlow itself.
 CONVENIENCES = ("sklearn", "pandas", "matplotlib", "IPython")
@@ -23,7 +25,15 @@ def claim_process() -> None:
 
 
 def import_keras() -> None:
-    """Import Keras, in a process that is claimed in half the time."""
+    """Import Keras, in a process that is claimed in half the time.
+
+    Raises
+    ------
+    InputError
+        If its settings are none that the networks run with.
+    """
+    if "keras" not in sys.modules:
+        check_keras()
     with hidden(*CONVENIENCES) if _claimed else nullcontext():
         import keras  # noqa: F401
 

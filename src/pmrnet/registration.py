@@ -225,7 +225,7 @@ def register(
         )
     with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]
-        model = load_method(weights, refine, passes, compiled=False)
+        model = load_method(weights, refine, passes, temperature, compiled=False)
         model.compile(network_grid().shape)  # by one processor mostly; the other one aligns
         aligned = [brain.result() for brain in aligning]
     seconds = {"align_and_load": time.perf_counter() - started}

@@ -59,6 +59,7 @@ def load_method(
     weights: str | PathLike,
     refine: Refinement | None = None,
     passes: int | None = None,
+    temperature: float | str | None = None,
     compiled: bool = True,
 ) -> FieldModel | AlignmentOnly:
     """Load what finds the deformation.
@@ -71,6 +72,8 @@ def load_method(
         Whether and how its answer is to be refined, for the check.
     passes
         See `pmrnet.register`.
+    temperature
+        Of the uncertainty that is to be found, for the check.
     compiled
         Whether a network is to be compiled, which pays for more than one pair.
 
@@ -78,7 +81,7 @@ def load_method(
     ------
     InputError
         If there are no such weights, they are not of a network that finds a velocity, or there is
-        nothing to refine or that could look again.
+        nothing to refine, that could look again or that is uncertain.
     """
     if str(weights) in (IDENTITY, AFFINE):
         if refine is not None:
@@ -90,6 +93,11 @@ def load_method(
             raise InputError(
                 f"Passes: expected a network's weights, found {weights}; leave the passes out, or "
                 "name other weights."
+            )
+        if temperature is not None:
+            raise InputError(
+                f"Temperature: expected a network's weights, found {weights}, which has no "
+                "uncertainty; leave the temperature out, or name other weights."
             )
         return AlignmentOnly(str(weights))
     import_keras()

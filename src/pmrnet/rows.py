@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def row_of(data: Dataset, method: str) -> Row:
     """Row of a method: its title and the command that makes it."""
     shown = method_of(method)
     goals = "train evaluate" if is_trained_here(data, method) else "evaluate"
-    command = f"make {goals} DATASET={data.given} METHOD={method}"
+    command = f"make {goals} DATASET={shlex.quote(data.given)} METHOD={method}"
     return Row(method, shown.title, command, shown.paper)
 
 

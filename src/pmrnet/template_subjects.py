@@ -30,7 +30,7 @@ def list_subjects(given: Sequence[Path]) -> list[TemplateSubject]:
         Images; or a ``.txt`` file alone, with a path a line, lines of ``#`` left out; or a ``.csv``
         file alone, with the column image and perhaps mask and name. Paths in a list are relative
         to its folder. A brain without a name is called as its file or, where several files are
-        called alike, as its folder and file.
+        called alike, as its folders and file, with as many folders as tell them apart.
 
     Returns
     -------
@@ -47,12 +47,8 @@ def list_subjects(given: Sequence[Path]) -> list[TemplateSubject]:
     if len(given) == 1 and given[0].suffix.lower() in (".txt", ".csv"):
         folder, rows = given[0].parent, _read_list(given[0])
     files = listed_files(rows, ("image", "mask"), folder)
-    stems = [image_stem(own["image"]) for own in files]
-    count = Counter(stems)
-    names = [
-        row.get("name") or (stem if count[stem] == 1 else f"{own['image'].parent.name}_{stem}")
-        for (_, row), own, stem in zip(rows, files, stems, strict=True)
-    ]
+    found = _names_of([own["image"] for own in files])
+    names = [row.get("name") or name for (_, row), name in zip(rows, found, strict=True)]
     check_names(names, [where for where, _ in rows])
     if len(names) < 2:
         raise InputError(
@@ -61,6 +57,24 @@ def list_subjects(given: Sequence[Path]) -> list[TemplateSubject]:
         )
     subjects = [TemplateSubject(name, **own) for name, own in zip(names, files, strict=True)]
     return sorted(subjects, key=lambda subject: subject.name)
+
+
+def _names_of(images: Sequence[Path]) -> list[str]:
+    """Name files by their stems, and those that are called alike by their folders, too."""
+    names = [image_stem(image) for image in images]
+    counts = Counter(name.casefold() for name in names)
+    alike = [place for place, name in enumerate(names) if counts[name.casefold()] > 1]
+    folders = [images[place].parent.parts[1:] for place in alike]
+    for depth in range(1, max(map(len, folders), default=0) + 1):
+        pairs = zip(alike, folders, strict=True)
+        longer = ["_".join((*own[-depth:], names[place])) for place, own in pairs]
+        if len({name.casefold() for name in longer}) == len(longer):
+            break
+    else:
+        return names
+    for place, name in zip(alike, longer, strict=True):
+        names[place] = name
+    return names
 
 
 def _read_list(path: Path) -> list[tuple[str, dict[str, str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,11 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     if recipe_of(data, name) is not None:
         raise InputError(
             f"{method}: expected a network, found a method without weights; its command is "
-            f"`make evaluate DATASET={dataset} METHOD={name}`."
+            f"`make evaluate DATASET={shlex.quote(dataset)} METHOD={name}`."
         )
     raise InputError(
         f"{method}: expected weights in {trained} or shipped ones, found none; run "
-        f"`make train DATASET={data.given} METHOD={name}`."
+        f"`make train DATASET={shlex.quote(data.given)} METHOD={name}`."
     )
 
 

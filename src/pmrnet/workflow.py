@@ -7,6 +7,7 @@ volumes, experiments and results are, `pmrnet.dataset` says.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pmrnet.config import Experiment
 from pmrnet.data.prepared import PreparedSubject
-from pmrnet.dataset import Dataset
+from pmrnet.dataset import Dataset, check_project
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
 from pmrnet.method_run import method_run, settings_of_use, used_config
@@ -73,7 +74,7 @@ def train(dataset: str, method: str) -> Path:
     if not is_trained_here(data, method):
         raise InputError(
             f"{method}: expected a network to train on {data.name}, found a method that is not "
-            f"trained on it; run `make evaluate DATASET={dataset} METHOD={method}`."
+            f"trained on it; run `make evaluate DATASET={shlex.quote(dataset)} METHOD={method}`."
         )
     experiment = Experiment.load(data.experiment(method))
     subjects = data.subjects(data.protocol.train + data.protocol.validation)
@@ -166,7 +167,12 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     from pmrnet.weights.temperature import fits, read_temperature, temperature_path
 
     data = Dataset.load(dataset)
-    network, description = weights.load_network(data.run(method) / "weights.json")
+    if not (trained := data.run(method) / "weights.json").is_file():
+        raise InputError(
+            f"{trained}: expected weights that were trained here, found none; run "
+            f"`make train DATASET={shlex.quote(data.given)} METHOD={method}`."
+        )
+    network, description = weights.load_network(trained)
     _, used = looking(network, {**description, "passes": passes})  # or it says why not
     name = f"{data.name}-{method}"
     path = weights.save_weights(
@@ -263,6 +269,7 @@ def table(dataset: str) -> str:
     """
     from pmrnet.tables import build_table
 
+    check_project()
     data = Dataset.load(dataset)
     name = PAPER_TABLES.get(data.name, "table")
     # The splits of Mindboggle-101 share the paper's rows.
@@ -297,6 +304,7 @@ def tables(datasets: Sequence[str] = tuple(PAPER_TABLES)) -> dict[str, str]:
     dict of str to str
         By data set, the Markdown of its table.
     """
+    check_project()
     made = {}
     for dataset in datasets:
         data = Dataset.load(dataset)

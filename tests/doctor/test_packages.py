@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pytest
 
+from pmrnet import keras_settings
 from pmrnet.doctor import packages
 from pmrnet.doctor.packages import backend_findings, package_findings
 
@@ -88,7 +89,8 @@ def keras_home(tmp_path, monkeypatch):
     """Keras' settings as a function writes them, with nothing set in the environment."""
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "jax" else object())
+    for module in (packages, keras_settings):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name == "jax" else name)
     return lambda **content: (tmp_path / "keras.json").write_text(json.dumps(content))
 
 
@@ -115,7 +117,7 @@ def test_settings_that_change_numbers(keras_home):
     keras_home(floatx="float16", image_data_format="channels_first", epsilon=1e-7)
     first, *others = backend_findings()
     assert first.level == "ok"
-    assert levels(others) == ["warning", "warning"]
+    assert levels(others) == ["error", "error"]
     assert "'float16'" in others[0].what
     assert "'channels_first'" in others[1].what
 

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from synthetic_brain import ellipsoid, texture, unrelated
 
-from pmrnet.report.intensity_warnings import constant_brain, saturated, unlike_contrast
+from pmrnet.report.intensity_warnings import (
+    constant_brain,
+    hot_voxels,
+    saturated,
+    unlike_contrast,
+)
 
 
 def test_contrast(brain):
@@ -51,6 +56,21 @@ def test_constant(value, share, said):
     assert (sentence is not None) == said
     if said:
         assert "moving image has one single value in 52%" in sentence
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_hot_voxels(scale):
+    image = scale * np.where(ellipsoid(), 10 + texture(1), 0)
+    inside = np.flatnonzero(image)
+    middle, bright = np.percentile(image.flat[inside], [50, 99.5])
+    for factor, said in ((1, False), (15, False), (25, True), (40_000, True)):
+        image.flat[inside[7]] = middle + factor * (bright - middle)
+        sentence = hot_voxels(image, "moving")
+        assert (sentence is not None) == said
+        if said:
+            assert "moving image has hot voxels: the brightest is " in sentence
+    assert hot_voxels(np.zeros((3, 4, 5)), "fixed") is None
+    assert hot_voxels(np.where(ellipsoid(), 3.0, 0), "fixed") is None
 
 
 def test_constant_throughout():

@@ -108,6 +108,16 @@ def test_folding_threshold():
     assert folding(jacobian, np.zeros_like(brain)) is None
 
 
+def test_an_alignment_alone_is_not_said_to_change_little(brain):
+    """What its transforms are rounded to makes it up to 1e-4 mm."""
+    other = unrelated(brain)
+    jacobian = np.ones(brain.shape)
+    for size, said in ((0, False), (1e-4, False), (1, True)):
+        displacement = np.full((*brain.shape, 3), size, np.float32)
+        found = quality_warnings(brain, other, other, displacement, jacobian)
+        assert any("more alike" in sentence for sentence in found) == said
+
+
 def test_displacement_threshold():
     brain = np.ones((3, 4, 5), bool)
     displacement = np.zeros((3, 4, 5, 3))

@@ -5,6 +5,7 @@ from spaces import FIXED, matrix_near_identity, oblique, smooth_field
 
 from pmrnet.errors import InputError
 from pmrnet.transforms import AffineTransform, Chain, DenseTransform, read, write
+from pmrnet.transforms.itk_file import write_itk_affine
 
 FLIP = np.array([-1.0, -1, 1])
 
@@ -148,3 +149,18 @@ def test_damaged(rng, tmp_path, ending):
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="found no such file"):
         read(tmp_path / f"no{ending}")
+
+
+@pytest.mark.parametrize("ending", [".mat", ".txt", ".TFM"])
+def test_what_itk_does_not_write_whole_is_a_full_disk(tmp_path, monkeypatch, ending):
+    """It reports nothing on a full disk, and leaves an empty file."""
+    monkeypatch.setattr(sitk, "WriteTransform", lambda transform, path: None)
+    with pytest.raises(InputError, match="found a full disk"):
+        write(AffineTransform(np.eye(4)), tmp_path / f"a{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_is_not_left_to_itk(tmp_path):
+    """Of a name too long ITK would say that a file failed to open."""
+    with pytest.raises(OSError, match="File name too long"):
+        write_itk_affine(AffineTransform(np.eye(4)), tmp_path / f"{'a' * 300}.mat")

@@ -107,6 +107,13 @@ def test_names_of_columns_in_any_case_and_a_byte_order_mark(tmp_path, transform)
     assert lines == ["X\t Y\tZ", "\t".join(f"{v:.6f}" for v in expected), ""]
 
 
+def test_empty_lines_of_a_spreadsheet_are_left_out(tmp_path, transform):
+    source = tmp_path / "in.csv"
+    source.write_text("x;y;z\n1;2;3\n;;\n4;5;6\n ; ;\n\n;;\n")
+    assert move_points_file(transform, source, tmp_path / "out.csv").count == 2
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+
+
 def test_table_without_rows(tmp_path, transform):
     (tmp_path / "a.csv").write_text("x,y,z\n")
     assert move_points_file(transform, tmp_path / "a.csv", tmp_path / "b.csv").count == 0

@@ -229,18 +229,71 @@ def test_apply_and_compose_take_a_bare_flirt_matrix_both_ways(tmp_path, pair):
 
 
 def test_fsls_format_names_the_image_that_it_lacks(tmp_path, pair, capsys):
+    """The folder of a registration knows where it leads, a file of it does not."""
     _, folder, _ = pair
-    for command, text, lacking in (
-        ("inverse", str(folder), "--fixed"),
-        ("compose", f"inverse:{folder}", "--fixed"),
-        ("compose", str(folder), "--moving"),
+    for command, prefix, lacking in (
+        ("inverse", "", "--fixed"),
+        ("compose", "inverse:", "--fixed"),
+        ("compose", "", "--moving"),
     ):
         grid = "fixed" if lacking == "--moving" else "moving"
-        words = ["--transform", text, "--reference", f"{tmp_path}/{grid}.nii.gz", "--format", "fsl"]
-        assert main([command, *words, "-o", f"{tmp_path}/x.nii.gz"]) == 2
+        end = ["--reference", f"{tmp_path}/{grid}.nii.gz", "--format", "fsl", "--overwrite", "-o"]
+        whole = [command, "--transform", f"{prefix}{folder}", *end]
+        assert main([*whole, f"{tmp_path}/folder.nii.gz"]) == 0
+        bare = [command, "--transform", f"{prefix}{folder}/forward.nii.gz", *end]
+        assert main([*bare, f"{tmp_path}/x.nii.gz"]) == 2
         assert f"give {lacking}." in capsys.readouterr().err
         other = [lacking, f"{tmp_path}/{lacking[2:]}.nii.gz"]
-        assert main([command, *words, *other, "-o", f"{tmp_path}/x.nii.gz", "--overwrite"]) == 0
+        for words, name in ((bare, "bare"), (whole, "told")):
+            command_line = [*words, f"{tmp_path}/{name}.nii.gz", *other]
+            assert main(command_line) == 0
+        known, told = (nib.load(tmp_path / f"{n}.nii.gz").get_fdata() for n in ("folder", "told"))
+        np.testing.assert_allclose(known, told, atol=1e-5)
+
+
+@pytest.mark.parametrize("command", ["apply", "compose", "jacobian"])
+def test_the_grid_of_the_other_image_is_told_of(tmp_path, pair, capsys, command):
+    """It is what `inverse:` forgotten, or there without need, looks like."""
+    _, folder, _ = pair
+    for text, begin, end in (
+        (str(folder), "fixed", "moving"),
+        (f"inverse:{folder}", "moving", "fixed"),
+    ):
+        for grid in (begin, end):
+            image = [f"{tmp_path}/{begin if grid == end else end}.nii.gz"]
+            words = ["--transform", text, "--reference", f"{tmp_path}/{grid}.nii.gz", "-o"]
+            words += [f"{tmp_path}/o.nii.gz", "--overwrite"]
+            assert main([command, *(image if command == "apply" else []), *words]) == 0
+            said = capsys.readouterr().err
+            assert ("for the way back say" in said) == (grid == end)
+        back = f"{folder}" if text.startswith("inverse:") else f"inverse:{folder}"
+        assert f"`--transform {back}`" in said
+
+
+def test_a_header_without_orientation_is_told_of(tmp_path, pair, capsys):
+    _, folder, _ = pair
+    labels = nib.Nifti1Image(np.ones(MOVING, np.uint8), None)
+    for code in ("qform", "sform"):
+        getattr(labels.header, f"set_{code}")(None, 0)
+    nib.save(labels, tmp_path / "labels.nii.gz")
+    end = ["--labels", "--transform", str(folder), "--reference", f"{tmp_path}/fixed.nii.gz"]
+    end += ["--overwrite", "-o", f"{tmp_path}/o.nii.gz"]
+    assert main(["apply", f"{tmp_path}/labels.nii.gz", *end]) == 0
+    said = capsys.readouterr().err
+    assert "labels.nii.gz: its header has no orientation, so its voxel axes are taken" in said
+    assert "left and right may be swapped" in said
+    assert "another affine, which puts voxels up to" in said
+    right = nib.Nifti1Image(np.ones(MOVING, np.uint8), nib.load(tmp_path / "moving.nii.gz").affine)
+    nib.save(right, tmp_path / "labels.nii.gz")
+    assert main(["apply", f"{tmp_path}/labels.nii.gz", *end]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_image_after_the_transforms_is_missed_with_the_reason(capsys):
+    with pytest.raises(SystemExit):
+        main(["apply", "--reference", "a.nii", "-o", "b.nii", "--transform", "out", "c.nii"])
+    said = "required: image; --transform takes all that follows it, so put these first"
+    assert said in capsys.readouterr().err
 
 
 def test_inverse_of_a_registration_is_wanted_on_the_moving_grid(tmp_path, pair, capsys):

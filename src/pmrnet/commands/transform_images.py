@@ -85,11 +85,15 @@ class TransformImages:
         inverted
             Whether the result is the inverse of the transforms.
         """
+        from pmrnet.transforms import known_grids
+
+        # Folders of registrations know where they lead.
+        known = known_grids(texts)[0 if inverted else 1]
         if inverted ^ _goes_back(texts):
             moving = reference if moving is None else moving
-            return cls(fixed, moving, fixed, "--fixed")
+            return cls(fixed, moving, known if fixed is None else fixed, "--fixed")
         fixed = reference if fixed is None else fixed
-        return cls(fixed, moving, moving, "--moving")
+        return cls(fixed, moving, known if moving is None else moving, "--moving")
 
     def chain(self, texts: list[str]) -> Transform:
         """The transforms, as `load_chain` reads them."""
@@ -132,18 +136,66 @@ def check_inverse_grid(texts: list[str], reference: Grid, images: TransformImage
         If the grid is that of the image that the transform begins at, and not that of the other.
     """
     from pmrnet.errors import InputError
-    from pmrnet.transforms import known_grids, named_inverse
+    from pmrnet.transforms import named_inverse
 
-    given = (images.fixed, images.moving)
-    pairs = zip(known_grids(texts), given[:: -1 if _goes_back(texts) else 1], strict=True)
-    begin, end = (known or other for known, other in pairs)
-    if begin is None or end is None or _same(reference, end) or not _same(reference, begin):
+    begin, end = _ends(texts, images)
+    if not _at_other_end(reference, end, begin):
         return
     raise InputError(
         "--reference: expected the image that the transform leads to, on whose grid its inverse is "
         "wanted, found the grid of the one that it begins at; give the other image, or make a "
         f"field on this grid by `pmrnet compose --transform {shlex.join(named_inverse(texts))}`."
     )
+
+
+def wrong_way(texts: list[str], reference: Grid, images: TransformImages) -> str | None:
+    """Say that the grid is that of the image that the transform leads to, as the wrong way has it.
+
+    Parameters
+    ----------
+    texts, reference, images
+        As in `check_inverse_grid`. Other grids than those of the two images are taken as they are.
+    """
+    from pmrnet.transforms import named_inverse
+
+    begin, end = _ends(texts, images)
+    if not _at_other_end(reference, begin, end):
+        return None
+    return (
+        "--reference has the grid of the image that the transform leads to, not of the one that it "
+        f"begins at; for the way back say `--transform {shlex.join(named_inverse(texts))}`."
+    )
+
+
+def labels_elsewhere(texts: list[str], labels: Grid) -> str | None:
+    """Say that labels have the shape of the image that the transform leads to, at another place."""
+    from pmrnet.data.placement import voxels_apart
+    from pmrnet.transforms import known_grids
+
+    _, end = known_grids(texts)
+    if end is None or tuple(labels.shape[:3]) != tuple(end.shape[:3]) or _same(labels, end):
+        return None
+    apart = voxels_apart(labels.affine, end.affine, labels.shape[:3])
+    return (
+        f"The labels have the shape of the registered image and another affine, which puts voxels "
+        f"up to {apart:.3g} mm elsewhere; check the header if they were drawn on that image."
+    )
+
+
+def _ends(texts: list[str], images: TransformImages) -> tuple[Grid | None, Grid | None]:
+    """Grids that the transform begins at and leads to, as far as they are known."""
+    from pmrnet.transforms import known_grids
+
+    given = (images.fixed, images.moving)
+    pairs = zip(known_grids(texts), given[:: -1 if _goes_back(texts) else 1], strict=True)
+    begin, end = (known or other for known, other in pairs)
+    return begin, end
+
+
+def _at_other_end(reference: Grid, own: Grid | None, other: Grid | None) -> bool:
+    """Whether a grid is that of the other end of a transform, and not that of its own."""
+    known = own is not None and other is not None
+    return known and _same(reference, other) and not _same(reference, own)
 
 
 def _goes_back(texts: list[str]) -> bool:

@@ -15,6 +15,9 @@ from pmrnet.data.itk_images import as_ras, to_sitk
 from pmrnet.data.volume import Volume, check_affine
 from pmrnet.errors import InputError
 
+#: voxels of an axis below which nothing can be aligned along it
+_THINNEST = 4
+
 
 @dataclass(frozen=True)
 class AffineSettings:
@@ -218,13 +221,18 @@ def estimate_affine(
     Raises
     ------
     InputError
-        If a brain is empty, an image is sheared, or no alignment is found.
+        If a brain is empty or a few slices thick, an image is sheared, or no alignment is found.
     """
     settings = settings or AffineSettings()
     for name, volume in (("moving", moving), ("fixed", fixed)):
         check_affine(volume.affine, f"{name} image")
         if not volume.data.any():
             raise InputError(f"Affine alignment: expected a brain, found only zeros ({name}).")
+        if min(volume.shape) < _THINNEST:
+            raise InputError(
+                f"Affine alignment: expected {_THINNEST} voxels or more along each axis, found "
+                f"{' x '.join(map(str, volume.shape))} ({name}); give a volume, not single slices."
+            )
     try:
         with _repeatable:
             transform = _align(moving, fixed, settings, quick)

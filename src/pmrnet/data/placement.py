@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,8 +163,7 @@ def check_same_grid(
     if volume.shape != image.shape:
         found = f"{volume.shape}"
     elif not np.allclose(volume.affine, image.affine, atol=1e-3):
-        corners = list(product(*[(0, n - 1) for n in image.shape]))
-        apart = _distance(volume.affine, image.affine, corners).max()
+        apart = voxels_apart(volume.affine, image.affine, image.shape)
         found = f"another affine, which puts voxels up to {apart:.3g} mm elsewhere"
     else:
         return
@@ -171,6 +171,12 @@ def check_same_grid(
         f"{path}: expected the grid of the image {image_path}, {image.shape}, found {found}; "
         "resample it to the image's grid, by nearest neighbour."
     )
+
+
+def voxels_apart(first: np.ndarray, second: np.ndarray, shape: Sequence[int]) -> float:
+    """Largest distance, in mm, between where two affines put a voxel of a grid of that shape."""
+    corners = list(product(*[(0, n - 1) for n in shape]))
+    return float(_distance(first, second, corners).max())
 
 
 def _distance(first: np.ndarray, second: np.ndarray, voxels: ArrayLike) -> np.ndarray:

@@ -85,8 +85,9 @@ def _free(folder: Path) -> int:
 
 
 def _no_room(folder: Path, size: int, found: str) -> InputError:
+    room = f"room for {size / 1e6:.1f} MB" if size >= 1e5 else "room for a small file"
     return InputError(
-        f"{folder}: expected room for {size / 1e6:.1f} MB, found {found}; free some space or "
+        f"{folder}: expected {room}, found {found}; free some space or "
         "choose a folder on another disk, what is done already is kept."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from pmrnet.doctor.finding import Finding
-from pmrnet.keras_settings import BACKENDS, backend_name, keras_settings
+from pmrnet.keras_settings import BACKENDS, backend_name, keras_faults
 
 _PACKAGE = "pmrnet"
 _ROOT = Path(__file__).resolve().parents[3]
@@ -63,41 +62,12 @@ def package_findings() -> list[Finding]:
 
 
 def backend_findings() -> list[Finding]:
-    """Which backend Keras will run on, whether it is there, and what Keras' settings change."""
-    settings_path, settings = keras_settings()
-    source = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else str(settings_path)
+    """Which backend Keras will run on, whether it is there, and what of its settings is amiss."""
+    findings = [Finding("error", what, remedy) for what, remedy in keras_faults()]
     name = backend_name()
-    findings = []
-    if name not in BACKENDS:
-        findings.append(
-            Finding(
-                "error",
-                f"Keras backend: {source} names {name!r}, the networks run on "
-                f"{' and '.join(BACKENDS)}.",
-                f"Unset it, or set KERAS_BACKEND={BACKENDS[0]}.",
-            )
-        )
-    elif find_spec(name) is None:
-        findings.append(
-            Finding(
-                "error",
-                f"Keras backend: {source} names {name}, which is not installed.",
-                f"Install {name}, or set KERAS_BACKEND to an installed one of "
-                f"{', '.join(BACKENDS)}.",
-            )
-        )
-    else:
-        findings.append(Finding("ok", f"Keras backend: {name} {_version(name) or ''}".strip()))
-    for key, expected in (("floatx", "float32"), ("image_data_format", "channels_last")):
-        if settings.get(key, expected) != expected:
-            findings.append(
-                Finding(
-                    "warning",
-                    f"Keras: {settings_path} sets {key} to {settings[key]!r}, tested is "
-                    f"{expected!r}.",
-                    "Change it there; it holds for all projects of this user.",
-                )
-            )
+    if name in BACKENDS and find_spec(name) is not None:
+        version = _version(name) or ""
+        findings.insert(0, Finding("ok", f"Keras backend: {name} {version}".strip()))
     return findings
 
 

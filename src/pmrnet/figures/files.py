@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def dice_figure(dataset: str, make: bool = False, methods: Sequence[str] | None 
     if not scores:
         raise InputError(
             f"{data.results}: expected the stored result of one method or more, found none; run "
-            f"`make evaluate DATASET={dataset}`."
+            f"`make evaluate DATASET={shlex.quote(dataset)}`."
         )
     title = f"Dice on {data.name}, {len(next(iter(scores.values())))} pairs"
     return draw_dice_boxes(scores, absent, title, beyond=(method_of("none").title,))

@@ -16,6 +16,10 @@ SATURATED = 0.05
 CONSTANT = 0.5
 """Share of the brain's voxels that have one value, or one so close that nobody could tell."""
 
+HOT = 20.0
+"""How far above the median the largest value may be, in units of the 99.5th percentile's distance
+from it; in T1 images of a brain it is 1 to 3."""
+
 # Of the brain's range: values closer than this count as one.
 _SAME = 1e-3
 
@@ -89,6 +93,28 @@ def constant_brain(image: NDArray, name: str) -> str | None:
     return (
         f"The {name} image has one single value in {share:.0%} of its brain, as a mask or a label "
         "map has. Give the T1 image itself."
+    )
+
+
+def hot_voxels(image: NDArray, name: str) -> str | None:
+    """Warn if the largest values of a brain are more than `HOT` times as high as bright tissue.
+
+    Parameters
+    ----------
+    image, name
+        As in `saturated`.
+    """
+    values = _brain_values(image)
+    if values.size == 0:
+        return None
+    middle, bright = np.percentile(values, [50, 99.5])
+    above = values.max() - middle
+    if bright <= middle or above <= HOT * (bright - middle):
+        return None
+    return (
+        f"The {name} image has hot voxels: the brightest is {above / (bright - middle):.0f} times "
+        "as far above the brain's median as the 99.5th percentile, so that all else looks dark to "
+        "the network. Cut the image's values at that percentile and register it again."
     )
 
 

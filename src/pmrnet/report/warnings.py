@@ -13,7 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pmrnet.metrics import folding_fraction
 from pmrnet.report.coverage_warning import different_coverage
-from pmrnet.report.intensity_warnings import constant_brain, saturated, unlike_contrast
+from pmrnet.report.intensity_warnings import (
+    constant_brain,
+    hot_voxels,
+    saturated,
+    unlike_contrast,
+)
 from pmrnet.report.measures import correlation
 
 POOR_OVERLAP = 0.8
@@ -32,6 +37,9 @@ people's images, rightly oriented, rises by at most 0.015."""
 
 SMALL_GAIN = 0.01
 """Rise of the correlation with the fixed image that counts as an improvement."""
+
+STILL = 1e-2
+"""Longest displacement, mm, that is none: what rounding makes of an alignment alone is 1e-4."""
 
 ALIKE = 0.95
 """Correlation before the registration that leaves little to improve."""
@@ -74,12 +82,14 @@ def quality_warnings(
         poor_overlap(fixed, moving) or different_coverage(fixed, moving, spacing),
         suspected_flip(fixed, moving, moved),
         unlike_contrast(fixed, moved),
-        constant_brain(fixed, "fixed") or saturated(fixed, "fixed"),
-        constant_brain(moving, "moving") or saturated(moving, "moving"),
+        *(
+            constant_brain(image, name) or saturated(image, name) or hot_voxels(image, name)
+            for name, image in (("fixed", fixed), ("moving", moving))
+        ),
         folding(jacobian, brain),
         large_displacement(displacement, brain),
         # Of an alignment alone both are the same image.
-        little_change(fixed, moving, moved) if np.any(displacement) else None,
+        little_change(fixed, moving, moved) if np.abs(displacement).max() > STILL else None,
     ]
     return [sentence for sentence in found if sentence is not None]
 

@@ -64,7 +64,7 @@ class CsvPoints:
                 ) from error
             for delimiter in _DELIMITERS:
                 reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-                lines = [(reader.line_num, row) for row in reader if row]
+                lines = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
                 names = [name.strip().lower() for name in lines[0][1]] if lines else []
                 if all(names.count(axis) == 1 for axis in _AXES):
                     break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,15 +53,31 @@ def read_itk_transform(path: Path) -> Transform:
 
 
 def write_itk_affine(transform: AffineTransform, path: Path) -> None:
-    """Write in the form that the ending of `path` tells; not atomic."""
+    """Write in the form that the ending of `path` tells; not atomic.
+
+    Raises
+    ------
+    OSError
+        If the folder refuses it or the disk is full.
+    """
     import SimpleITK as sitk
+
+    path.touch()  # what the system refuses it says itself, ITK only that it failed
 
     matrix = LPS @ transform.matrix @ LPS
     written = sitk.AffineTransform(3)
     written.SetMatrix(matrix[:3, :3].ravel().tolist())
     written.SetTranslation(matrix[:3, 3].tolist())
     with _known_to_itk(path) as known:
-        sitk.WriteTransform(written, str(known))
+        try:
+            sitk.WriteTransform(written, str(known))
+            # ITK is content with a short write, and with a file that it left empty.
+            again = sitk.ReadTransform(str(known))
+            whole = np.allclose(again.GetParameters(), written.GetParameters())
+        except RuntimeError:
+            whole = False
+    if not whole:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @contextmanager

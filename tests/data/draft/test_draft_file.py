@@ -1,12 +1,13 @@
 """The file that a draft is written to: its name, its paths, and that nothing is overwritten."""
 
+import errno
 import io
 
 import pytest
 from rich.console import Console
 from volume_trees import brain, parcels, subjects
 
-from pmrnet.data.draft import draft_protocol, write_draft
+from pmrnet.data.draft import draft, draft_protocol, write_draft
 from pmrnet.errors import InputError
 from pmrnet.protocol import Protocol
 
@@ -29,6 +30,23 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path):
     assert Protocol.load(out).name == "mine"
     with pytest.raises(InputError, match=r"ending in \.yaml"):
         write_draft(tmp_path, tmp_path / "mine.txt")
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(draft, "draft_protocol", lambda *_: pytest.fail("it worked"))
+    with pytest.raises(InputError, match="expected a folder to write to"):
+        write_draft(tmp_path, tmp_path / "file" / "mine.yaml")
+
+
+def test_a_disk_that_is_full_is_said(tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(draft, "draft_protocol", lambda *_: "text")
+    monkeypatch.setattr(draft, "atomic_write_text", full)
+    with pytest.raises(InputError, match="expected room for a small file, found a full disk"):
+        write_draft(tmp_path, tmp_path / "mine.yaml")
 
 
 def test_paths_are_relative_to_the_file_wherever_it_lies(tmp_path, monkeypatch):

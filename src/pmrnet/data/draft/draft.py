@@ -16,6 +16,7 @@ from pmrnet.data.draft.naming import Named, name_subjects
 from pmrnet.data.draft.search import find_volumes
 from pmrnet.data.draft.split import FEWEST, FEWEST_WITH_TEST, in_order, split_subjects
 from pmrnet.data.draft.text import Draft, protocol_text
+from pmrnet.data.room import check_room, explained_writing
 from pmrnet.data.section import SOURCES
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
@@ -62,7 +63,10 @@ def write_draft(
             "another name, move it away, or allow overwriting."
         )
     name = name or _own_name(out.stem)
-    atomic_write_text(out, draft_protocol(folder, name, out.parent, console))
+    check_room(out.parent, 0)
+    text = draft_protocol(folder, name, out.parent, console)
+    with explained_writing(out.parent, len(text)):
+        atomic_write_text(out, text)
     return out
 
 

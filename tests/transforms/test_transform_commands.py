@@ -294,6 +294,9 @@ def test_an_image_after_the_transforms_is_missed_with_the_reason(capsys):
         main(["apply", "--reference", "a.nii", "-o", "b.nii", "--transform", "out", "c.nii"])
     said = "required: image; --transform takes all that follows it, so put these first"
     assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["apply", "a.nii"])
+    assert "takes all" not in capsys.readouterr().err
 
 
 def test_inverse_of_a_registration_is_wanted_on_the_moving_grid(tmp_path, pair, capsys):

@@ -19,6 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the message, status 2."""
-        if self.takes_all and message.startswith("the following arguments are required"):
+        missing = message.partition("the following arguments are required: ")[2]
+        if self.takes_all and missing and "-" not in missing:  # options have been given
             message += f"; {self.takes_all} takes all that follows it, so put these first"
         super().error(message)

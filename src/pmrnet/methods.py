@@ -135,6 +135,27 @@ REFERENCES = (
     "general-three-passes-refined@lpba40",
 )
 
+#: methods that figures show where none is named: the paper's, the rivals, and ours at their best
+SHOWN = (
+    "none",
+    "affine",
+    "syn",
+    "syn-cc",
+    "utilzreg",
+    "voxelmorph",
+    "faim",
+    "baseline1",
+    "baseline2",
+    "pmrnet-no-levels",
+    "pmrnet-released",
+    "pmrnet",
+    "pmrnet-refined",
+    "pmrnet-grown-two-passes",
+    "pmrnet-plus",
+    "general-three-passes",
+    "general-three-passes-refined",
+)
+
 #: methods that compute no deformation, and how labels are aligned for them
 ALIGNMENTS = {"none": "header", "affine": "affine"}
 

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from pmrnet.data.label_names import label_names
 from pmrnet.data.volume import Volume
 from pmrnet.report import (
     DisplayGrid,
@@ -115,6 +116,7 @@ def report_content(result: NativeResult) -> ReportContent:
             for key, name in labels.items()
             if name in result.labels
         },
+        label_names=_names_of_labels(result),
         metrics=result.metrics,
         warnings=[
             *assumptions(fixed=result.fixed, moving=result.moving),
@@ -122,6 +124,15 @@ def report_content(result: NativeResult) -> ReportContent:
         ],
         provenance=result.provenance,
     )
+
+
+def _names_of_labels(result: NativeResult) -> dict[int, str]:
+    """Names of the fixed image's labels where their numbers tell whose they are, else none."""
+    if "fixed_labels" not in result.labels:
+        return {}
+    found = np.unique(np.asanyarray(result.labels["fixed_labels"].dataobj))
+    names, whose = label_names([int(label) for label in found if label])
+    return {} if whose is None else names
 
 
 def assumptions(**brains: Volume) -> list[str]:

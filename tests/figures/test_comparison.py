@@ -106,9 +106,26 @@ def test_the_figure_names_all_methods(pair):
     figure.canvas.draw()
     texts = texts_of(figure)
     assert {"Fixed", "a pair", *(f"method {n}\nDice {0.1 * n:.3f}" for n in range(7))} <= set(texts)
+    # Two rows of methods, each with the fixed image in front.
+    assert texts.count("Fixed") == 2
     note = next(text for text in texts if "Absent" in text)
     assert "Absent (no weights): A; B." in note
     assert "Absent (no labels): C." in note
+
+
+def test_long_names_stay_within_their_panels(rng):
+    name = "PMR-Net plus, general-purpose weights, three passes, refined, trained on LPBA40"
+    views = [View(name, rng.random((16, 19, 16)), dice=0.5) for _ in range(9)]
+    figure = draw_comparison(View("Fixed", rng.random((16, 19, 16))), views, {})
+    figure.canvas.draw()
+    drawn = [panel.title.get_window_extent() for panel in figure.axes if panel.get_title()]
+    for one in drawn:
+        assert one.x0 >= 0
+        assert not any(one.overlaps(other) for other in drawn if other is not one)
+
+
+def test_no_method_at_all(rng):
+    assert "Fixed" in texts_of(draw_comparison(View("Fixed", rng.random(SHAPE)), [], {"A": "b"}))
 
 
 def test_the_difference_is_fixed_minus_moved(rng):

@@ -51,6 +51,10 @@ def test_the_fused_latent_is_what_the_network_finds(images):
     latents = split_latents(network, level_posteriors(network, *images, SPACING), SPACING)
     assert [x.name for x in latents] == ["shallow: level 1", "deep: level 2", "fused"]
     shallow, deep, fused = latents
+    three = network_of(filters=(4, 4, 4), hidden_filters=(4, 4, 4), hidden_kernels=(1, 1, 1))
+    whole = [np.pad(image, [(0, -n % 8) for n in image.shape]) for image in images]
+    names = [x.name for x in split_latents(three, level_posteriors(three, *whole, 2), 2)]
+    assert names == ["shallow: level 1", "level 2", "deep: level 3", "fused"]
     inputs = dict(zip(("moving", "fixed"), (x[None, ..., None] for x in images), strict=True))
     found = {k: ops.convert_to_numpy(v)[0] for k, v in network(inputs).items()}
     # A voxel of the velocity's grid is two of the image's.

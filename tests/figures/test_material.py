@@ -7,6 +7,7 @@ import pytest
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.figures import material
+from pmrnet.methods import SHOWN
 from pmrnet.results import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,21 @@ def test_only_the_methods_that_are_named(project):
         material.scores_of(data, ["pmr-net", "affine"])
     with pytest.raises(InputError, match="found none"):
         material.shown_methods(data, [])
+
+
+def test_methods_that_are_shown_where_none_is_named(project):
+    """The paper's and the like, and one's own; of other data sets those that are trained there."""
+    data = Dataset.load("lpba40")
+    store(data.results, "mine", data.protocol, 0.5)
+    shown = material.shown_methods(data)
+    assert shown == [*SHOWN, "mine"]
+    everything = material.shown_methods(data, ["all"])
+    assert set(shown) < set(everything)
+    assert "general-1mm" in everything
+    elsewhere = material.shown_methods(Dataset.load("oasis-trt"))
+    assert "pmrnet" in elsewhere
+    assert "pmrnet@lpba40" not in elsewhere
+    assert "general-three-passes@lpba40" in elsewhere
 
 
 def test_views_of_the_methods_that_are_named(project, monkeypatch):

@@ -32,9 +32,9 @@ def test_jacobian_diverges_about_one():
 def test_ticks_say_where_values_are():
     scale = jacobian_scale()
     for text, place in scale.ticks:
-        value = np.log2(float(text))
+        value = np.log2(float(text.lstrip("≤≥ ")))
         assert place == pytest.approx((value - scale.low) / (scale.high - scale.low))
-    assert [text for text, _ in scale.ticks] == ["0.25", "0.5", "1", "2", "4"]
+    assert [text for text, _ in scale.ticks] == ["≤ 0.25", "0.5", "1", "2", "≥ 4"]
 
 
 def test_palette():
@@ -59,7 +59,7 @@ def test_uncertainty_ends_at_a_round_number(top):
     assert scale.low == 0
     assert top <= scale.high * (1 + 1e-6)
     assert scale.high <= 2.5 * top
-    assert float(scale.ticks[-1][0]) == pytest.approx(scale.high)
+    assert float(scale.ticks[-1][0].removeprefix("≥ ")) == pytest.approx(scale.high)
     assert float(scale.ticks[1][0]) == pytest.approx(scale.high / 2)
 
 
@@ -67,7 +67,9 @@ def test_uncertainty_ignores_the_last_percent():
     values = np.full(1000, 0.8)
     values[:5] = 900
     assert uncertainty_scale(values).high == 1.0
+    assert uncertainty_scale(values).ticks[-1] == ("≥ 1", 1.0)
     assert uncertainty_scale(np.zeros(4)).high == 1.0
+    assert uncertainty_scale(np.zeros(4)).ticks[-1] == ("1", 1.0)
 
 
 @given(a=st.floats(-3, 3), b=st.floats(-3, 3))

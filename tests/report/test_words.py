@@ -33,8 +33,16 @@ def test_sentences():
 def test_a_temperature_is_said_where_it_does_something():
     said = " ".join(sentences({**METRICS, "uncertainty_temperature": 9.0}))
     assert "the network's own times 3, the root of its temperature" in said
-    assert "temperature" not in " ".join(sentences({**METRICS, "uncertainty_temperature": 1.0}))
+    for as_it_is in ({}, {"uncertainty_temperature": 1.0}):
+        said = " ".join(sentences({**METRICS, **as_it_is}))
+        assert "temperature" not in said
+        assert "the network's own, fitted to no errors: real ones are many times larger" in said
     assert rows({"uncertainty_temperature": 1810.0})[0].value == "1810"
+
+
+def test_how_far_there_and_back_is():
+    said = " ".join(sentences({"folding_fraction": 0.0, "round_trip_p99_mm": 0.034}))
+    assert "99% of the brain's points return to within 0.03 mm" in said
 
 
 def test_other_courses():

@@ -20,7 +20,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "--methods",
         nargs="+",
         metavar="METHOD",
-        help="those that the comparison and the box plots show: pmrnet, syn-cc, ...",
+        help="those that the comparison and the box plots show: pmrnet, syn-cc, ...; or all",
     )
     command.set_defaults(run=_figures)
 

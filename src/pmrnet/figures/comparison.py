@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -133,14 +134,18 @@ def draw_comparison(
         Axial slices. The difference is fixed minus moved; contours are those of the regions, thick
         of the fixed subject and thin of the moved one.
     """
-    views = (fixed, *methods)
-    blocks = [views[i : i + _COLUMNS] for i in range(0, len(views), _COLUMNS)]
-    columns = min(_COLUMNS, 1 + len(methods))
+    # As even as can be, each with the fixed image in front.
+    count = max(-(-len(methods) // (_COLUMNS - 1)), 1)
+    columns = 1 + -(-len(methods) // count)
+    blocks = [
+        (fixed, *methods[i : i + columns - 1])
+        for i in range(0, max(len(methods), 1), max(columns - 1, 1))
+    ]
     missing = style.absent_lines(absent)
     at = _slice_of(fixed)
     tall = fixed.image.shape[1] / fixed.image.shape[0]
-    height = 3 * len(blocks) * (style.WIDTH / columns * tall * 0.9 + 0.02)
-    figure = style.new_figure(height=height + 0.4 + 0.13 * (1 + len(missing)))
+    height = 3 * len(blocks) * (style.WIDTH / columns * tall * 0.9 + 0.02) + 0.3 * len(blocks)
+    figure = style.new_figure(height=height + 0.4 + 0.13 * (2 + len(missing)))
     axes = figure.subplots(3 * len(blocks), columns, squeeze=False)
     for panel in axes.flat:
         style.bare(panel)
@@ -150,7 +155,8 @@ def draw_comparison(
             rows = axes[3 * number : 3 * number + 3, column]
             score = "" if view.dice is None else f"\nDice {view.dice:.3f}"
             grey = {"cmap": "gray", "vmin": 0, "vmax": 1}
-            style.show(rows[0], view.image[..., at], 1, f"{view.title}{score}", **grey)
+            name = textwrap.fill(view.title, 22)
+            style.show(rows[0], view.image[..., at], 1, f"{name}{score}", True, **grey)
             style.show(rows[1], view.image[..., at], 1, **{**grey, "vmax": 1.6})
             _contours(rows[1], fixed, at, 0.9, style.ORANGE)
             if view is fixed:
@@ -159,13 +165,16 @@ def draw_comparison(
             error = np.asarray(fixed.image)[..., at] - view.image[..., at]
             difference = style.show(rows[2], error, 1, cmap=style.SIGNED, vmin=-0.5, vmax=0.5)
     if difference is not None:
-        style.colour_bar(figure, difference, list(axes[2::3].flat), "fixed - moved", "right")
+        style.colour_bar(figure, difference, list(axes[-1]), "fixed - moved", "right")
     if title:
         figure.suptitle(title, fontsize=style.NORMAL)
-    note = "Contours: orange and thick, fixed; blue and thin, moved."
+    note = (
+        "Contours: orange and thick, the fixed regions; blue and thin, the moved ones. The slice "
+        "is the axial one of most regions; Dice is of the whole pair, over all labels."
+    )
     if fixed.regions is None:
-        note = "Without labels there are no contours."
-    style.add_note(figure, [note, *missing])
+        note = "The middle axial slice. Without labels there are no contours."
+    style.add_note(figure, [f"{note} L and R are the subject's.", *missing])
     return figure
 
 

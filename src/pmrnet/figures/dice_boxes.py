@@ -14,7 +14,15 @@ from pmrnet.figures import style
 
 # Black, on which the median is not seen, left out.
 _COLOURS = [colour for colour in style.COLOURS if colour != style.BLACK]
+# By the beginnings of titles: families that their titles do not tell.
+_FAMILIES = ("Baseline", "PMR-Net plus", "PMR-Net")
+# What does not deform anything.
+_UNCOLOURED = ("No registration", "Affine")
 _PANELS_IN_A_ROW = 4
+_NOTE = (
+    "Box: quartiles and median; whiskers: up to 1.5 lengths of the box; points: pairs beyond. "
+    "Every region has a scale of its own."
+)
 
 
 def draw_dice_boxes(
@@ -30,7 +38,7 @@ def draw_dice_boxes(
     scores
         By title of the method what `pmrnet.summary.pair_scores` gives: a row for each pair, a
         column for each region. Titles that are alike up to the first comma, such as those of one
-        network trained in several ways, have one colour.
+        network trained in several ways, have one colour; no registration and affine have none.
     absent
         Titles of methods without scores, and why: named below.
     title
@@ -63,7 +71,7 @@ def draw_dice_boxes(
         for method in beyond
         if method in scores and any(scores[method][r].min() < limits[r][0] for r in regions)
     ]
-    note = style.absent_lines(absent)
+    note = [_NOTE, *style.absent_lines(absent)]
     note += [f"Beyond the panels' edge in part: {'; '.join(cut)}."] if cut else []
     columns = min(len(regions), _PANELS_IN_A_ROW)
     rows = -(-len(regions) // columns)
@@ -79,14 +87,17 @@ def draw_dice_boxes(
     panels[0].set_ylim(len(scores) - 0.4, -0.6)  # the first method on top
     if title:
         figure.suptitle(title, fontsize=style.NORMAL)
-    if note:
-        style.add_note(figure, note)
+    style.add_note(figure, note)
     return figure
 
 
 def _draw_region(panel: Axes, scores: Mapping[str, pd.DataFrame], region: str) -> None:
-    families = list(dict.fromkeys(_family(method) for method in scores))
-    colours = [_COLOURS[families.index(_family(method)) % len(_COLOURS)] for method in scores]
+    coloured = (family for family in map(_family, scores) if family not in _UNCOLOURED)
+    families = list(dict.fromkeys(coloured))
+    colours = [
+        "0.8" if family in _UNCOLOURED else _COLOURS[families.index(family) % len(_COLOURS)]
+        for family in map(_family, scores)
+    ]
     boxes = panel.boxplot(
         [table[region].dropna() for table in scores.values()],
         positions=range(len(scores)),
@@ -102,6 +113,7 @@ def _draw_region(panel: Axes, scores: Mapping[str, pd.DataFrame], region: str) -
     for box, colour in zip(boxes["boxes"], colours, strict=True):
         box.set(facecolor=colour, linewidth=0.6)
     panel.set_title(region, fontsize=style.SMALL)
+    panel.set_xlabel("Dice", fontsize=style.SMALL)
     panel.tick_params(labelsize=style.SMALL)
     panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     panel.xaxis.set_minor_locator(AutoMinorLocator(2))
@@ -123,5 +135,6 @@ def _limits(
 
 
 def _family(title: str) -> str:
-    """What the variants of a method have in common."""
-    return title.split(",")[0]
+    """What the variants of a method have in common: the words before a comma, or less."""
+    family = title.split(",")[0]
+    return next((start for start in _FAMILIES if family.startswith(start)), family)

@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.figures.built_in import score_pair_here
@@ -31,9 +32,11 @@ from pmrnet.methods import method_of
 
 
 def network_figure(dataset: str) -> Figure:
-    """Figure 1: PMR-Net as the data set's experiment builds it."""
+    """Figure 1: PMR-Net as the data set's experiment builds it, on the grid that it trains on."""
     data = Dataset.load(dataset)
-    return draw_network(build_method(dataset), tuple(data.protocol.data.shape), "PMR-Net")
+    spacing = Experiment.load(data.experiment("pmrnet")).stages[-1].spacing
+    shape = tuple(n // spacing for n in data.protocol.data.shape)
+    return draw_network(build_method(dataset), shape, f"PMR-Net, images of {spacing:g} mm")
 
 
 def posteriors_figure(dataset: str, make: bool = False) -> Figure:

@@ -46,7 +46,7 @@ class Latent:
 def split_latents(
     network: RegistrationNetwork, levels: Sequence[LevelPosterior], spacing: float
 ) -> list[Latent]:
-    """Integrate the means of the shallowest level, the deepest one and all together.
+    """Integrate the mean of every level, and of all together.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def split_latents(
     Returns
     -------
     list of Latent
-        Shallow, deep, fused; with a single level, that one.
+        From the shallowest level to the deepest, then fused; with a single level, that one.
 
     Raises
     ------
@@ -72,13 +72,11 @@ def split_latents(
             "Latents: expected the posteriors of one level or more, found none; take the weights "
             "of pmrnet."
         )
-    first, last = levels[0], levels[-1]
-    chosen = {"fused": list(levels)}
+    chosen = {}
     if len(levels) > 1:
-        chosen = {
-            f"shallow: level {first.level}": [first],
-            f"deep: level {last.level}": [last],
-        } | chosen
+        depths = {levels[0].level: "shallow: ", levels[-1].level: "deep: "}
+        chosen = {f"{depths.get(own.level, '')}level {own.level}": [own] for own in levels}
+    chosen["fused"] = list(levels)
     return [_latent(network, name, some, spacing) for name, some in chosen.items()]
 
 
@@ -119,7 +117,7 @@ def draw_latents(
         with the mean of its absolute value in the fixed brain.
     """
     tall = fixed.shape[1] / fixed.shape[0]
-    height = (len(latents) + 1) * (style.WIDTH / 4.2 * tall + 0.15)
+    height = (len(latents) + 1) * (style.WIDTH / 4.2 * tall + 0.15) + 0.3
     figure = style.new_figure(height=height)
     axes = figure.subplots(len(latents) + 1, 4)
     brain = fixed > _BRAIN
@@ -131,8 +129,8 @@ def draw_latents(
         return error, f"fixed - it: mean |·| {np.abs(error[brain]).mean():.3f}"
 
     style.bare(axes[0, 0])
-    style.show(axes[0, 1], style.middle(moving), spacing, "moving", **grey)
-    style.show(axes[0, 2], style.middle(fixed), spacing, "fixed", **grey)
+    style.show(axes[0, 1], style.middle(moving), spacing, "moving", True, **grey)
+    style.show(axes[0, 2], style.middle(fixed), spacing, "fixed", True, **grey)
     error, text = difference(np.asarray(moving))
     style.show(axes[0, 3], style.middle(error), spacing, text.replace("it", "moving"), **signed)
     sizes = [
@@ -149,16 +147,25 @@ def draw_latents(
         style.show(row[0], style.middle(velocity), 2 * spacing, "|velocity|", **scale)
         shown = style.show(row[1], style.middle(displacement), spacing, "|displacement|", **scale)
         _draw_lines(row[1], style.middle(latent.displacement), spacing)
-        style.show(row[2], style.middle(moved), spacing, "moved", **grey)
+        style.show(row[2], style.middle(moved), spacing, "moved", True, **grey)
         error, text = difference(moved)
         signs = style.show(
             row[3], style.middle(error), spacing, text.replace("it", "moved"), **signed
         )
         row[0].set_ylabel(latent.name, fontsize=style.NORMAL)
     style.colour_bar(figure, shown, list(axes[-1, :2]), "length, mm")
-    style.colour_bar(figure, signs, list(axes[-1, 2:]), "difference of intensities")
+    style.colour_bar(figure, signs, list(axes[-1, 2:]), "difference of intensities, of 0 to 1")
     if title:
         figure.suptitle(title, fontsize=style.NORMAL)
+    apart = _GRID_STEP * spacing
+    style.add_note(
+        figure,
+        [
+            f"Middle axial slices; L and R are the subject's. Lines are {apart:g} mm apart and "
+            "straight in the moving image; mean |·| is over the whole fixed brain; lengths end at "
+            "the 99.5th percentile of the largest."
+        ],
+    )
     return figure
 
 

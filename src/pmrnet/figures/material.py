@@ -12,7 +12,7 @@ import pandas as pd
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
 from pmrnet.figures.built_in import make_built_in
-from pmrnet.methods import ALIGNMENTS, in_order, method_of
+from pmrnet.methods import ALIGNMENTS, METHODS, SHOWN, in_order, method_of, split_name
 from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.protocol import Protocol
 from pmrnet.results import Result, load_result
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 BUILT_IN = "demo"
 #: weights that do for the built-in subjects until there are ones trained on them
 SUBSTITUTE = "lpba40-pmrnet"
+
+#: in place of methods' names: every one
+ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +160,8 @@ def shown_methods(data: Dataset, only: Sequence[str] | None = None) -> list[str]
     data
         The data set.
     only
-        Names as in commands and files, such as `pmrnet-plus`; None for all.
+        Names as in commands and files, such as `pmrnet-plus`, or `all` alone; None for those of
+        `pmrnet.methods.SHOWN` and the data set's own.
 
     Raises
     ------
@@ -166,14 +170,24 @@ def shown_methods(data: Dataset, only: Sequence[str] | None = None) -> list[str]
     """
     known = in_order({*listed(data), *(folder.name for folder in _result_folders(data))})
     if only is None:
+        return [method for method in known if _is_shown(method)]
+    if list(only) == [ALL]:
         return known
     unknown = sorted(set(only) - set(known))
     if unknown or not only:
         raise InputError(
             f"figures of {data.name}: expected some of the methods {', '.join(known)}, found "
-            f"{', '.join(unknown) or 'none'}; name those."
+            f"{', '.join(unknown) or 'none'}; name those, or {ALL}."
         )
     return [method for method in known if method in only]
+
+
+def _is_shown(method: str) -> bool:
+    """Whether a method stands in a figure that names none."""
+    name, elsewhere = split_name(method)
+    if name not in METHODS:
+        return elsewhere is None
+    return name in SHOWN and (elsewhere is None or METHODS[name].home is not None)
 
 
 def scores_of(

@@ -26,6 +26,10 @@ _KINDS = {
 }
 _WIDE, _HIGH = 0.98, 0.6
 _LINE = 0.155
+_TRAINING = (
+    "Dashed: in training, where every z is sampled; the losses are the KL of each to its prior, "
+    "warped against fixed\nfeatures at every level, and the moved against the fixed image."
+)
 
 
 def draw_network(
@@ -71,7 +75,7 @@ def draw_network(
         _arrow(panel, parts, source, target, training)
     for part in boxes:
         _box(panel, part)
-    note = "dashed: in training" if any(arrow[2] for arrow in parts.arrows) else parts.note
+    note = _TRAINING if any(arrow[2] for arrow in parts.arrows) else parts.note
     panel.text(-0.55, bottom - 0.05, note, fontsize=style.SMALL, va="bottom")
     if title:
         figure.suptitle(title, fontsize=style.NORMAL)

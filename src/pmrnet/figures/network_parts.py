@@ -205,7 +205,7 @@ def _pmrnet(parts: Parts, network: PMRNet, shape: tuple) -> tuple[float, str]:
             level + 0.42,
             at_level(shape, level),
             network.moving_encoder.convolutions[level - 1].kernel.shape[-1],
-            f"against fixed features {level}",
+            f"moving features {level} by z{level}",
         )
         parts.add(warped, latents[-1], training=True)
     if isinstance(network, PMRNetPlus):
@@ -342,5 +342,5 @@ def _tail(
     how, sources = ("grid, values doubled", ("integrated",)) if source else ("as it is", ())
     resized = Part("displacement", "displacement u", "field", column, 3, shape, axes, how)
     parts.add(resized, *sources)
-    moved = Part("moved", "moved image", "image", column, 4, shape, 1, "warp: m(p + u(p))")
+    moved = Part("moved", "moved image", "image", column, 4, shape, 1, "moving image at p + u(p)")
     parts.add(moved, "displacement")

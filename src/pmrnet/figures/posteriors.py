@@ -17,6 +17,12 @@ from pmrnet.figures import style
 if TYPE_CHECKING:
     from pmrnet.nn.network import RegistrationNetwork
 
+_NOTE = (
+    "Middle axial slices; L and R are the subject's. |mean|: length of the velocity's mean; SD: "
+    "its standard deviation, all three components together. Every panel has a scale of its own, "
+    "which ends at the 99th percentile."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class LevelPosterior:
@@ -115,7 +121,7 @@ def draw_posteriors(
     -------
     matplotlib.figure.Figure
         Above the images, below a column for each level: length of the mean, and standard
-        deviation; each with a scale of its own, in mm, up to the 99th percentile of the volume.
+        deviation; each with a scale of its own, in mm, from 0 to the 99th percentile of the volume.
     """
     columns = max(len(levels), 2)
     tall = fixed.shape[1] / fixed.shape[0]
@@ -125,24 +131,26 @@ def draw_posteriors(
     for panel in axes.flat:
         style.bare(panel)
     for panel, image, name in zip(axes[0], (moving, fixed), ("moving", "fixed"), strict=False):
-        style.show(panel, style.middle(image), spacing, name, cmap="gray", vmin=0, vmax=1)
+        style.show(panel, style.middle(image), spacing, name, True, cmap="gray", vmin=0, vmax=1)
+    reach = [[-spacing / 2, (n - 0.5) * spacing] for n in fixed.shape[:2]]
     for column, level in enumerate(levels):
         rows = (("|mean|", level.mean_size, style.AMOUNT), ("SD", level.spread, style.SPREAD))
         for panel, (name, values, colours) in zip(axes[1:, column], rows, strict=True):
             grid = style.TIMES.join(map(str, values.shape))
             text = f"level {level.level}: {name}\n{grid} voxels of {level.voxel_mm:g} mm"
-            low = 0 if name == "|mean|" else float(np.percentile(values, 1))
-            high = max(float(np.percentile(values, 99)), low + 1e-6)
+            high = max(float(np.percentile(values, 99)), 1e-6)
             shown = style.show(
                 panel,
                 style.middle(values),
                 level.voxel_mm,
                 text,
                 cmap=colours,
-                vmin=low,
+                vmin=0,
                 vmax=high,
             )
+            panel.set(xlim=reach[0], ylim=reach[1])  # a coarse grid reaches beyond the image
             style.colour_bar(figure, shown, panel, f"{name}, mm")
     if title:
         figure.suptitle(title, fontsize=style.NORMAL)
+    style.add_note(figure, [_NOTE])
     return figure

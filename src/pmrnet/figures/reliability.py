@@ -53,12 +53,15 @@ def draw_reliability(curves: Mapping[str, pd.DataFrame], split: str = "test") ->
     for panels, (title, table) in zip(rows, curves.items(), strict=True):
         shown = table[table["split"] == split]
         _draw_row(panels, table if shown.empty else shown, title)
-    handles, labels = rows[-1][0].get_legend_handles_labels()
+    shown = [panel.get_legend_handles_labels() for panel, _ in rows]
+    entries = {
+        text: line for lines, texts in shown for line, text in zip(lines, texts, strict=True)
+    }
     figure.legend(
-        handles,
-        labels,
+        list(entries.values()),
+        list(entries),
         loc="outside lower center",
-        ncols=len(handles),
+        ncols=len(entries),
         fontsize=style.SMALL,
         frameon=False,
     )
@@ -80,7 +83,9 @@ def _draw_row(panels: tuple[Axes, Axes], table: pd.DataFrame, title: str) -> Non
     limits = (values.min() / 1.3, values.max() * 1.3)
     deviation.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
     for axis in (deviation.xaxis, deviation.yaxis):
-        ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if limits[0] <= t <= limits[1]]
+        ticks = [
+            t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if limits[0] <= t <= limits[1]
+        ]
         axis.set_ticks(ticks)
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_formatter(NullFormatter())

@@ -52,9 +52,17 @@ def middle(values: NDArray) -> NDArray:
 
 
 def show(
-    panel: Axes, values: NDArray, voxel_mm: float, title: str = "", **settings: object
+    panel: Axes,
+    values: NDArray,
+    voxel_mm: float,
+    title: str = "",
+    sides: bool = False,
+    **settings: object,
 ) -> AxesImage:
-    """Show a slice (X, Y) with its axes in mm, x to the right and y up, without ticks."""
+    """Show a slice (X, Y) with its axes in mm, x to the right and y up, without ticks.
+
+    `sides` marks the subject's left and right, on the dark ground of an image.
+    """
     columns, rows = values.shape
     # Voxel centres at whole multiples of the voxel size, so that grids of all levels agree.
     low, right, top = -voxel_mm / 2, (columns - 0.5) * voxel_mm, (rows - 0.5) * voxel_mm
@@ -68,6 +76,16 @@ def show(
     bare(panel)
     if title:
         panel.set_title(title, fontsize=SMALL)
+    if sides:
+        for place, side in ((0.03, "L"), (0.97, "R")):
+            panel.text(
+                *(place, 0.5, side),
+                transform=panel.transAxes,
+                ha="left" if side == "L" else "right",
+                va="center",
+                fontsize=SMALL,
+                color="white",
+            )
     return shown
 
 
@@ -103,7 +121,8 @@ def absent_lines(absent: Mapping[str, str]) -> list[str]:
 
 def add_note(figure: Figure, lines: Sequence[str]) -> None:
     """Write lines below everything else."""
-    figure.supxlabel("\n".join(lines), fontsize=SMALL, x=0.02, ha="left")
+    wrapped = [part for line in lines for part in textwrap.wrap(line, 125)]
+    figure.supxlabel("\n".join(wrapped), fontsize=SMALL, x=0.02, ha="left")
 
 
 def texts_of(figure: Figure) -> list[str]:

@@ -62,7 +62,11 @@ def jacobian_scale() -> ColourScale:
     """Scale of the logarithm to base 2 of a determinant, diverging about 1."""
     end = float(np.log2(JACOBIAN_LIMIT))
     values = (1 / JACOBIAN_LIMIT, JACOBIAN_LIMIT**-0.5, 1.0, JACOBIAN_LIMIT**0.5, JACOBIAN_LIMIT)
-    ticks = tuple((f"{v:g}", (float(np.log2(v)) + end) / (2 * end)) for v in values)
+    signs = ("≤ ", "", "", "", "≥ ")  # beyond the ends, values are cut
+    ticks = tuple(
+        (f"{sign}{v:g}", (float(np.log2(v)) + end) / (2 * end))
+        for sign, v in zip(signs, values, strict=True)
+    )
     return ColourScale("RdBu_r", -end, end, ticks)
 
 
@@ -70,7 +74,9 @@ def uncertainty_scale(values: NDArray) -> ColourScale:
     """Scale from 0 to a round number of mm that 99 percent of the values, at least, stay below."""
     top = float(np.percentile(values, 99)) if np.size(values) else 0.0
     high = _round_up(top) if top > 0 else 1.0
-    return ColourScale("viridis", 0.0, high, tuple((f"{high * f:g}", f) for f in (0.0, 0.5, 1.0)))
+    beyond = "≥ " if np.size(values) and np.max(values) > high else ""
+    ticks = (("0", 0.0), (f"{high / 2:g}", 0.5), (f"{beyond}{high:g}", 1.0))
+    return ColourScale("viridis", 0.0, high, ticks)
 
 
 def _round_up(value: float) -> float:

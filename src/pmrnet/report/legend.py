@@ -8,24 +8,29 @@ from pmrnet.report.colour_scales import FOLDING_CSS, ColourScale
 from pmrnet.report.element import Element, element
 from pmrnet.report.layers import GRID_STEP
 
+_AS_IT_IS = "It is what the network says, fitted to no errors: real ones are many times larger."
+_FITTED = "It says how large errors are on the whole, and little about where they are."
 _GREY = "linear-gradient(to right,#000,#fff)"
 _GREY_TICKS = (("fixed darker", 0.0), ("equal", 0.5), ("fixed brighter", 1.0))
 
 
-def legend(uncertainty: bool) -> Element:
+def legend(uncertainty: bool, temperature: float = 1.0) -> Element:
     """Explain every kind of picture.
 
     Parameters
     ----------
     uncertainty
         Whether there is a map of it.
+    temperature
+        Of the uncertainty; 1 is what the network says, fitted to nothing.
     """
     swatch = element("span", class_="swatch", style=f"background:{FOLDING_CSS}")
     items = [
         _entry(
             "Differences",
-            "Fixed minus moving (before) and fixed minus moved (after), on one grey scale. After a "
-            "good registration, the picture is nearly all mid-grey.",
+            "Fixed minus moving (before) and fixed minus moved (after), on one grey scale, which "
+            "the largest differences exceed. After a good registration, the picture is nearly all "
+            "mid-grey.",
             _bar(_GREY, _GREY_TICKS),
         ),
         _entry(
@@ -50,9 +55,10 @@ def legend(uncertainty: bool) -> Element:
         items.append(
             _entry(
                 "Uncertainty",
-                "Standard deviation of the point in the moving image, in mm of that image, shown "
-                "in the fixed brain. It says how large errors are on the whole, and little about "
-                "where they are.",
+                "Standard deviation of the point in the moving image, all three directions "
+                "together, in mm of that image, shown in the fixed brain. "
+                + (_AS_IT_IS if temperature == 1 else _FITTED)
+                + " A regular pattern is the network's coarse grid, no anatomy.",
             )
         )
     return element("div", *items, class_="entries")

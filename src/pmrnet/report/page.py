@@ -84,7 +84,11 @@ def report_page(content: ReportContent, radiological: bool = False) -> str:
         warnings_section(content.warnings),
         numbers_section({**measure(content), **content.metrics}),
         pictures_section(planes, uncertainty, radiological),
-        section("legend", "What the pictures show", legend(uncertainty is not None)),
+        section(
+            "legend",
+            "What the pictures show",
+            legend(uncertainty is not None, content.metrics.get("uncertainty_temperature", 1)),
+        ),
         overlap_section(content),
         provenance_section(content.provenance) if content.provenance else None,
     ]

@@ -144,17 +144,25 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
             if share > 0
             else "The deformation folds nowhere in the brain: it can be undone."
         )
+    if "round_trip_p99_mm" in m:
+        told.append(
+            "There and back by both transforms, 99% of the brain's points return to within "
+            f"{m['round_trip_p99_mm']:.2f} mm."
+        )
     if {"uncertainty_mean_mm", "uncertainty_p95_mm"} <= m.keys():
         told.append(
             "The displacement is uncertain by "
             f"{m['uncertainty_mean_mm']:.2f} mm on average (standard deviation), and by less than "
             f"{m['uncertainty_p95_mm']:.2f} mm in 95% of the brain."
         )
-        if (temperature := m.get("uncertainty_temperature", 1)) != 1:
-            told.append(
-                "This uncertainty is the network's own times "
-                f"{math.sqrt(temperature):.3g}, the root of its temperature."
-            )
+        temperature = m.get("uncertainty_temperature", 1)
+        told.append(
+            "This uncertainty is the network's own times "
+            f"{math.sqrt(temperature):.3g}, the root of its temperature."
+            if temperature != 1
+            else "This uncertainty is the network's own, fitted to no errors: real ones are many "
+            "times larger."
+        )
     return told
 
 

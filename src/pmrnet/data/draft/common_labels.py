@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pmrnet.data.batch import run_batch
-from pmrnet.data.draft.label_names import NO_REGION, label_names
 from pmrnet.data.label_ids import label_ids
+from pmrnet.data.label_names import NO_REGION, label_names
 from pmrnet.data.subject_files import SubjectFiles
 from pmrnet.data.volume import load_labels
 from pmrnet.errors import InputError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pmrnet.data.draft.label_names import FREESURFER, LPBA40, NO_REGION, label_names
+from pmrnet.data.label_names import FREESURFER, LPBA40, NO_REGION, label_names
 from pmrnet.protocol import Protocol
 
 ASEG = {2, 3, 4, 10, 11, 12, 13, 17, 18, 24, 41, 42, 43, 49, 50, 51, 52, 53, 54}

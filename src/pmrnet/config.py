@@ -133,6 +133,9 @@ class Experiment:
         """
         path = Path(path)
         content = read_experiment_file(path)
+        _check_keys(path, "experiment", content, cls)
+        for number, stage in enumerate(content.get("stages") or (), start=1):
+            _check_keys(path, f"stage {number}", stage, Stage)
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
             experiment = cls(name=path.stem, stages=stages, **content)
@@ -154,7 +157,10 @@ class Experiment:
         for key, value in self.objective.items():
             word = key in _WORDS
             if not (isinstance(value, str) if word else is_number(value)):
-                expected = "a word" if word else "a number (with a point, 1.0e-3)"
+                words = ", ".join(_WORDS)
+                expected = (
+                    "a word" if word else f"a number (with a point, 1.0e-3; words have {words})"
+                )
                 raise _mistake(path, f"objective.{key}", expected, value)
         for key, kinds, expected in (
             ("mix", list | tuple, "a list of names"),
@@ -221,6 +227,17 @@ _EXPECTED = {
     ),
     "passes": (lambda value: value is None or is_count(value), "a number of passes above 0"),
 }
+
+
+def _check_keys(path: Path, where: str, content: object, settings: type) -> None:
+    """Refuse a key that is none of the settings; what is no mapping is refused later."""
+    known = [field.name for field in dataclasses.fields(settings) if field.name != "name"]
+    unknown = [key for key in content if key not in known] if isinstance(content, dict) else []
+    if unknown:
+        raise InputError(
+            f"{path}: {where}: expected keys among {', '.join(known)}, found {unknown[0]!r}; "
+            "correct the file."
+        )
 
 
 def _mistake(path: Path, key: str, expected: str, found: object) -> InputError:

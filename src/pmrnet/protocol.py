@@ -128,7 +128,8 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
         if (folder / f"{given}.yaml").is_file():
             return folder / f"{given}.yaml"
     known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    names = ", ".join(known) or "none found in data_splits, as outside of the project's folder"
     raise InputError(
-        f"Expected the name of a protocol ({', '.join(known) or 'none found in data_splits'}) or "
+        f"Expected the name of a protocol ({names}) or "
         f"the path of a YAML file, found {str(given)!r}: give one of these."
     )

@@ -28,7 +28,8 @@ def listed(data: Dataset) -> list[str]:
     known += [path.parent.name for path in data.results.glob("*/result.json")]
     if data.name in PAPER_TABLES:
         networks = [method for method, shown in METHODS.items() if shown.trained or shown.uses]
-        known += [*_at_home(data, METHODS), *_elsewhere(data, networks)]
+        at_recipes = [method for method in networks if METHODS[method].home in (None, RECIPES)]
+        known += [*_at_home(data, METHODS), *_elsewhere(data, at_recipes)]
     return in_order(known)
 
 

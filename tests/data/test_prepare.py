@@ -294,6 +294,20 @@ def test_poor_overlap_is_a_notice(tmp_path, files, monkeypatch):
     assert f"only {subject.overlap:.0%} of the brain lies inside the template" in subject.notices[0]
 
 
+@pytest.mark.parametrize(("height", "said"), [(160, False), (64, True)])
+def test_a_grid_that_cuts_off_the_brain_is_told_of(tmp_path, files, height, said):
+    settings = PrepareSettings(shape=(160, 192, height), affine=CHEAP)
+    subject = prepare_subject("S01", files, tmp_path, settings)
+    cut = [notice for notice in subject.notices if "cuts off" in notice]
+    assert bool(cut) == said
+    if said:
+        share = float(cut[0].split("cuts off ")[1].split("%")[0])
+        at = np.argwhere(np.asarray(nib.load(files.image).dataobj))
+        grid = np.linalg.inv(subject.grid_to_native)
+        z = nib.affines.apply_affine(grid, at)[:, 2]
+        assert share == pytest.approx(100 * ((z < -0.5) | (z > height - 0.5)).mean(), abs=0.06)
+
+
 def test_one_preparation_at_a_time_in_a_folder(files, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "_LONGEST_WAIT_S", 0.05)
     out = tmp_path / "out"

@@ -1,6 +1,11 @@
 """Networks from their configuration; a wrong one is the user's to mend."""
 
+import inspect
+
+import keras
+import numpy as np
 import pytest
+from keras import ops
 
 from pmrnet.errors import InputError
 from pmrnet.nn.build import (
@@ -10,6 +15,7 @@ from pmrnet.nn.build import (
     network_with_weights,
 )
 from pmrnet.nn.displacement_objective import DisplacementObjective
+from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.objective import Objective
 from pmrnet.nn.pmrnet import PMRNet
 
@@ -56,6 +62,41 @@ def test_every_type_builds_and_keeps_its_configuration(kind):
     assert type(network) is NETWORKS[kind]
     assert type(network).from_config(network.get_config()).get_config() == network.get_config()
     assert network.seed == 3
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_every_argument_is_in_the_configuration(kind):
+    """What is left out is lost where a network is made anew, as for another number of passes."""
+    known = {"self", "objective", "label_weight", "args", "kwargs"}
+    if not NETWORKS[kind].has_velocity:
+        known |= {"integration_steps"}  # there is nothing to integrate
+    expected = set()
+    for parent in NETWORKS[kind].__mro__:
+        if issubclass(parent, RegistrationNetwork):
+            expected |= inspect.signature(parent.__init__).parameters.keys() - known
+    assert expected <= build_network({"type": kind}).get_config().keys()
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_every_type_registers_and_takes_a_step(kind, rng):
+    grid = (16, 32, 16)
+    objective = Objective() if NETWORKS[kind].has_velocity else DisplacementObjective()
+    network = network_with_weights({"type": kind, "seed": 3}, objective)
+    images = {name: rng.random((1, *grid, 1), np.float32) for name in ("moving", "fixed")}
+    found = {name: ops.convert_to_numpy(value) for name, value in network(images).items()}
+    assert found["moved"].shape == (1, *grid, 1)
+    assert found["displacement"].shape == (1, *grid, 3)
+    assert all(np.isfinite(value).all() for value in found.values())
+    before = network.get_weights()
+    network.compile(optimizer=keras.optimizers.Adam(1e-3), run_eagerly=True)
+    losses = network.train_on_batch(images, return_dict=True)
+    assert np.isfinite(list(losses.values())).all()
+    changed = [
+        np.abs(new - old).max() > 0
+        for new, old in zip(network.get_weights(), before, strict=True)
+        if new.ndim > 1  # kernels
+    ]
+    assert all(changed)
 
 
 def test_objectives():

@@ -121,5 +121,5 @@ def test_the_settings_of_the_coarser_network_lack_the_finest_level():
 
 def test_other_networks_do_not_grow():
     network = build_network({"type": "voxelmorph"})
-    with pytest.raises(TypeError, match="expected PMRNet or ConcatenationNet, found VoxelMorph"):
+    with pytest.raises(TypeError, match="ConcatenationNet itself, found VoxelMorph"):
         grow(network, network)

@@ -7,7 +7,7 @@ from keras import ops
 from scipy import ndimage
 
 from pmrnet.nn import losses
-from pmrnet.nn.objective import Objective
+from pmrnet.nn.objective import SIMILARITIES, Objective
 from pmrnet.spatial import integrate, upsample_field, warp
 
 
@@ -50,6 +50,19 @@ def test_terms_of_equation_5(rng, outputs, weighting):
         expected[f"level{number}_reconstruction"] = 0.7 * half * float(error) / 0.5**2
         expected[f"level{number}_kl"] = 0.7 * kl(level)
     assert terms == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_similarity_is_one_of_its_own_and_is_least_for_equal_images(rng, outputs):
+    fixed = ndimage.gaussian_filter(rng.random((1, 16, 12, 1)), (0, 1, 1, 0)).astype(np.float32)
+    values = {}
+    for name in SIMILARITIES:
+        objective = Objective(0.1, similarity=name, window=5)
+        values[name], perfect = (
+            float(objective(fixed, outputs | {"moved": moved})["image_reconstruction"])
+            for moved in (outputs["moved"], fixed)
+        )
+        assert 0 <= perfect < 0.5 * values[name]
+    assert len({round(value, 4) for value in values.values()}) == len(SIMILARITIES)
 
 
 def test_levels_as_sums_over_voxels(rng, outputs):

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from rich.console import Console
 
@@ -32,8 +33,8 @@ from pmrnet.data.prepared import PreparedSubject, describe_inputs, is_prepared, 
 from pmrnet.data.resampling import resample
 from pmrnet.data.room import check_room
 from pmrnet.data.subject_files import SubjectFiles
-from pmrnet.data.template import icbm152, network_grid
-from pmrnet.data.volume import load_labels
+from pmrnet.data.template import Grid, icbm152, network_grid
+from pmrnet.data.volume import Volume, load_labels
 from pmrnet.errors import InputError
 from pmrnet.folder_lock import folder_lock
 
@@ -45,6 +46,8 @@ FORMAT = 1
 # Below this share of the brain inside the template's, the alignment has surely gone wrong. Right
 # ones reach about 0.9, because brain masks keep some of the fluid around the brain.
 POOR_OVERLAP = 0.8
+#: share of a brain beyond the grid that is told of; the default grid cuts off less than 0.001
+CUT_OFF = 0.01
 
 # Bytes that the descriptions of a subject take at most.
 _DESCRIPTIONS = 100_000
@@ -82,6 +85,13 @@ class PrepareSettings:
 @lru_cache(maxsize=1)
 def _template_brain(shape: tuple[int, int, int]) -> np.ndarray:
     return icbm152(network_grid(1, shape)) > 0
+
+
+def _share_beyond(brain: Volume, template_to_subject: np.ndarray, grid: Grid) -> float:
+    """Share of a brain's voxels that lie beyond the grid."""
+    to_grid = np.linalg.inv(np.linalg.inv(brain.affine) @ template_to_subject @ grid.affine)
+    at = nib.affines.apply_affine(to_grid, np.argwhere(brain.data))
+    return float(((at < -0.5) | (at > np.array(grid.shape) - 0.5)).any(axis=-1).mean())
 
 
 def prepare_subject(
@@ -148,6 +158,11 @@ def prepare_subject(
         notices.append(
             f"only {overlap:.0%} of the brain lies inside the template after alignment; look at "
             "its image.npy"
+        )
+    if (cut := _share_beyond(brain, template_to_subject, grid)) > CUT_OFF:
+        notices.append(
+            f"the grid of {' x '.join(map(str, grid.shape))} voxels cuts off {cut:.1%} of the "
+            "brain; enlarge it (`data: shape:`), or look at its image.npy"
         )
     record = {
         "name": name,

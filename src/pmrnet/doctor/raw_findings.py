@@ -100,7 +100,8 @@ def _labels(protocol: Protocol, reports: Mapping[str, RawReport]) -> list[Findin
         Finding(
             "warning",
             f"{some(names)}: no label {some(absent)} of the {len(protocol.labels)} labels.",
-            "Pairs with them score 0 for it; check the label map, or strike the label out.",
+            "A pair of which one has it scores 0 for it, one of which neither has it nothing; "
+            "check the label map, or strike the label out.",
         )
         for absent, names in lacking.items()
     ]

@@ -85,9 +85,14 @@ def network_parts(network: RegistrationNetwork, shape: tuple[int, ...]) -> Parts
     parts = Parts()
     for number, name in enumerate(("moving", "fixed")):
         parts.add(Part(name, f"{name} image", "image", _STEP * number, 0, shape, 1))
-    layouts = {PMRNet: _pmrnet, ConcatenationNet: _concatenation, VoxelMorph: _voxelmorph}
-    layout = next((f for kind, f in layouts.items() if isinstance(network, kind)), _listed)
-    column, source = layout(parts, network, shape)
+    layouts = {
+        PMRNet: _pmrnet,
+        PMRNetPlus: _pmrnet,
+        ConcatenationNet: _concatenation,
+        VoxelMorph: _voxelmorph,
+    }
+    # What derives from one of them may be built otherwise.
+    column, source = layouts.get(type(network), _listed)(parts, network, shape)
     _tail(parts, network, shape, column, source)
     return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -111,6 +112,12 @@ def build_objective(config: dict[str, Any]) -> Objective | DisplacementObjective
         raise InputError(
             f"objective type: expected one of {sorted(OBJECTIVES)}, found {kind!r}; name one of "
             "them."
+        )
+    known = [field.name for field in dataclasses.fields(OBJECTIVES[kind])]
+    if unknown := [key for key in arguments if key not in known]:
+        raise InputError(
+            f"objective {kind}: expected settings among {', '.join(known)}, found {unknown[0]!r}; "
+            "correct the experiment's file."
         )
     try:
         return OBJECTIVES[kind](**arguments)

@@ -18,6 +18,7 @@ from pmrnet.nn.encoder import Encoder
 from pmrnet.nn.layers import GaussianPosterior
 from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.nn.pmrnet import PMRNet
+from pmrnet.nn.pmrnet_plus import PMRNetPlus
 
 #: the types of network, as experiments call them, that `grow` takes
 GROWING = ("pmrnet", "pmrnet-plus", "concatenation")
@@ -65,8 +66,11 @@ def grow(network: RegistrationNetwork, coarser: RegistrationNetwork) -> None:
     TypeError
         If the network is of another type.
     """
-    if not isinstance(network, PMRNet | ConcatenationNet):
-        raise TypeError(f"expected PMRNet or ConcatenationNet, found {type(network).__name__}.")
+    if type(network) not in (PMRNet, PMRNetPlus, ConcatenationNet):
+        raise TypeError(
+            "expected PMRNet, PMRNetPlus or ConcatenationNet itself, found "
+            f"{type(network).__name__}."
+        )
     # Where both images share an encoder, the second of these does no more than the first.
     for images in ("moving", "fixed"):
         _grow_encoder(*(getattr(net, f"{images}_encoder") for net in (network, coarser)))

@@ -8,7 +8,6 @@ import math
 from pmrnet.nn import losses
 from pmrnet.nn.correlation import check_window, local_correlation
 
-SIMILARITIES = ("mse", "lncc")
 REDUCTIONS = ("mean", "sum")
 FEATURE_ERRORS = {"relative": losses.relative_mean_square, "plain": losses.mean_square}
 
@@ -71,7 +70,9 @@ class Objective:
         check_window(self.window)
         losses.check_weighting(self.weighting)
         if self.similarity not in SIMILARITIES:
-            raise ValueError(f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}.")
+            raise ValueError(
+                f"similarity must be one of {tuple(SIMILARITIES)}; got {self.similarity!r}."
+            )
         if self.level_reduction not in REDUCTIONS:
             raise ValueError(
                 f"level_reduction must be one of {REDUCTIONS}; got {self.level_reduction!r}."
@@ -101,8 +102,8 @@ class Objective:
         """
         inference = outputs["inference"]
         terms = {
-            "image_reconstruction": self._image_reconstruction(
-                fixed, outputs["moved"], inference["mean"].shape[1:-1]
+            "image_reconstruction": SIMILARITIES[self.similarity](
+                self, fixed, outputs["moved"], inference["mean"].shape[1:-1]
             ),
             "image_kl": self._kl(inference.get("penalised", inference)),
         }
@@ -121,18 +122,6 @@ class Objective:
                 terms[f"level{number}_kl"] = weight * self._kl(level)
         return terms
 
-    def _image_reconstruction(
-        self, fixed: object, moved: object, velocity_grid: tuple[int, ...]
-    ) -> object:
-        if self.similarity == "mse":
-            term = losses.reconstruction(fixed, moved, self.image_sigma, self.weighting)
-            # Means per voxel of two grids: in the ELBO the image has as many voxels as it has.
-            per_voxel = (
-                1.0 if self.weighting == "voxelmorph" else _ratio(fixed.shape[1:-1], velocity_grid)
-            )
-            return per_voxel * term
-        return (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
-
     def _kl(self, posterior: dict) -> object:
         return losses.kl_to_prior(
             posterior["mean"], posterior["log_variance"], self.prior_lambda, self.weighting
@@ -142,3 +131,25 @@ class Objective:
 def _ratio(grid: tuple[int, ...], finest: tuple[int, ...]) -> float:
     """Voxels of a grid per voxel of the finest one."""
     return math.prod(grid) / math.prod(finest)
+
+
+def _squared_difference(
+    objective: Objective, fixed: object, moved: object, velocity_grid: tuple[int, ...]
+) -> object:
+    term = losses.reconstruction(fixed, moved, objective.image_sigma, objective.weighting)
+    if objective.weighting == "voxelmorph":
+        return term
+    # Means per voxel of two grids: in the ELBO the image has as many voxels as it has.
+    return _ratio(fixed.shape[1:-1], velocity_grid) * term
+
+
+def _local_correlation(
+    objective: Objective, fixed: object, moved: object, velocity_grid: tuple[int, ...]
+) -> object:
+    correlation = local_correlation(fixed, moved, objective.window)
+    return (1.0 - correlation) / objective.image_sigma**2
+
+
+#: By name, the images' term of an objective, 0 or more, less for images that are more alike. It
+#: takes the objective, the fixed and the moved image (batch, *grid, 1), and the velocity's grid.
+SIMILARITIES = {"mse": _squared_difference, "lncc": _local_correlation}

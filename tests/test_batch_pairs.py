@@ -16,7 +16,7 @@ from rich.console import Console
 
 from fake_brains import template_brain
 from fake_strippers import Stripper, put_in_a_head
-from pmrnet import brain_files, network_field, pair_job, registration_report
+from pmrnet import batch_pairs, brain_files, network_field, pair_job, registration_report
 from pmrnet.batch_pairs import run_pairs
 from pmrnet.batch_table import COLUMNS
 from pmrnet.cli import main
@@ -227,6 +227,62 @@ def test_interrupted_and_started_again(folder, tmp_path, network):
     assert "3 of 3 pairs are done, of them 1 from before" in printed
     assert (out / "b_to_a" / "moved.nii.gz").stat().st_mtime_ns == first
     assert float(table(out)["b_to_a"]["seconds"]) > 0
+
+
+def test_a_record_without_its_results_is_not_done(folder, tmp_path, network):
+    """A kill while results were being replaced leaves the marker that says so."""
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    run(path, out)
+    (out / "b_to_a" / ".unfinished").touch()
+    (out / "b_to_a" / "inverse.nii.gz").unlink()
+    assert run(path, out)[0] == 0
+    assert network.calls == 2
+    assert (out / "b_to_a" / "inverse.nii.gz").is_file()
+
+
+def test_what_others_do_meanwhile_is_neither_done_again_nor_replaced(folder, tmp_path, network):
+    text = "moving,fixed\nb.nii.gz,a.nii.gz\nc.nii.gz,a.nii.gz\na.nii.gz,c.nii.gz\n"
+    path, out, other = listed(folder, text), tmp_path / "out", tmp_path / "other"
+    run(path, other)
+    field, calls = network.field, []
+
+    def meanwhile(*images, **options):
+        calls.append(images)
+        if len(calls) == 1:  # the second pair, done by another process; the third, of other options
+            shutil.copytree(other / "c_to_a", out / "c_to_a")
+            shutil.copytree(other / "a_to_c", out / "a_to_c")
+            record = out / "a_to_c" / "metrics.json"
+            record.write_text(record.read_text().replace('"format": "itk"', '"format": "x5"'))
+        return field(*images, **options)
+
+    network.field = meanwhile
+    failed, _ = run(path, out)
+    assert failed == 1
+    assert len(calls) == 2
+    rows = table(out)
+    assert [row["status"] for row in rows.values()] == ["done", "done", "failed"]
+    assert "--overwrite" in rows["a_to_c"]["message"]
+    assert '"format": "x5"' in (out / "a_to_c" / "metrics.json").read_text()
+
+
+def test_a_record_that_is_gone_ends_one_pair_and_not_the_batch(
+    folder, tmp_path, network, monkeypatch
+):
+    text = "moving,fixed\nb.nii.gz,a.nii.gz\nc.nii.gz,a.nii.gz\n"
+    path, out = listed(folder, text), tmp_path / "out"
+    register = batch_pairs.register_pair
+
+    def replaced(job):
+        seconds = register(job)
+        if job.pair.name == "b_to_a":
+            (job.folder / "metrics.json").unlink()
+        return seconds
+
+    monkeypatch.setattr(batch_pairs, "register_pair", replaced)
+    assert run(path, out)[0] == 1
+    rows = table(out)
+    assert [row["status"] for row in rows.values()] == ["failed", "done"]
+    assert "being replaced or gone; run the same command again" in rows["b_to_a"]["message"]
 
 
 def test_other_inputs_are_not_overwritten_silently(folder, tmp_path, network):

@@ -1,7 +1,9 @@
 """A data set by its name or its file: where its things are."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pmrnet.dataset import Dataset
@@ -44,6 +46,20 @@ def test_a_file_of_ones_own(tmp_path, monkeypatch):
     dataset.prepared.mkdir(parents=True)
     with pytest.raises(InputError, match="expected 2 subjects of mine, found no a, b"):
         dataset.subjects(("a", "b"))
+
+
+def test_volumes_of_another_protocols_grid_are_refused(tmp_path, monkeypatch):
+    """Protocols of one source share their volumes, whose grid may be another one's."""
+    monkeypatch.chdir(tmp_path)
+    dataset = Dataset.load(own(tmp_path))
+    (dataset.prepared / "a").mkdir(parents=True)
+    (dataset.prepared / "a" / "subject.json").touch()
+    found = SimpleNamespace(folder="a", spacing=2, image=np.zeros((80, 96, 80), np.uint8))
+    monkeypatch.setattr("pmrnet.dataset.PreparedSubject.load", lambda *_, **__: found)
+    assert dataset.subjects(("a",)) == {"a": found}
+    found.image = np.zeros((80, 96, 64), np.uint8)
+    with pytest.raises(InputError, match="protocol's 80 x 96 x 80 voxels, found 80 x 96 x 64, as"):
+        dataset.subjects(("a",))
 
 
 def test_experiments_are_ones_own_or_the_recipes(tmp_path, monkeypatch):

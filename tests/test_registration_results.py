@@ -51,6 +51,26 @@ def test_way_back_and_jacobian_are_those_of_their_transforms(registered):  # noq
     assert np.corrcoef(ours, theirs)[0, 1] > 0.6  # brain lies on brain
 
 
+def test_folds_are_counted_on_the_images_own_voxels(
+    registered,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    """The report's voxels are larger, and interpolation would smooth a single fold away."""
+    image = registered.jacobian
+    size = np.linalg.det(registered.affine.matrix[:3, :3])
+    values = np.full(image.shape, size, np.float32)
+    inside = np.argwhere(registered.fixed.brain.data != 0)
+    values[tuple(inside[len(inside) // 2])] = -0.25 * size
+    folded = nib.Nifti1Image(values, image.affine)
+    monkeypatch.setitem(registered.__dict__, "jacobian", folded)
+    out = registered.save(tmp_path / "out", report=False, uncertainty=False)
+    found = json.loads((out / "metrics.json").read_text())["metrics"]
+    assert found["folding_fraction"] == pytest.approx(1 / len(inside), abs=1e-9)
+    assert found["jacobian_min"] == pytest.approx(-0.25, abs=1e-5)
+    assert found["jacobian_max"] == pytest.approx(1, abs=1e-5)
+
+
 def test_the_record_tells_before_from_after_and_leaves_the_affine_part_out(
     registered,  # noqa: F811
     files,  # noqa: F811

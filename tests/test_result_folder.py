@@ -7,7 +7,7 @@ import pytest
 
 from pmrnet.errors import InputError
 from pmrnet.part_folders import HOST
-from pmrnet.result_folder import _PART, RECORD, check_folder, new_results
+from pmrnet.result_folder import _PART, RECORD, check_folder, is_unfinished, new_results
 
 OURS = '{"metrics": {}, "files": {}, "provenance": {}}'
 
@@ -130,6 +130,27 @@ def test_after_a_kill_in_the_middle_of_replacing(tmp_path, monkeypatch):
     assert not (tmp_path / RECORD).exists()
     save(tmp_path)  # half of it is no result that one must ask for
     assert contents(tmp_path) == NEW
+
+
+def test_the_record_goes_first(tmp_path, monkeypatch):
+    """A kill while the old results are removed leaves no record that says that they are there."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    fill(folder, "old")
+    unlink, gone = Path.unlink, []
+
+    def killed_at_the_second(path, **options):
+        if path.parent == folder and path.name != ".unfinished":
+            if gone:
+                raise KeyboardInterrupt
+            gone.append(path.name)
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        save(folder, overwrite=True)
+    assert gone == ["metrics.json"]
+    assert is_unfinished(folder)
 
 
 def test_nothing_is_left_of_what_fails(tmp_path):

@@ -293,6 +293,38 @@ def test_done_is_done_and_others_are_not_replaced_silently(brains, tmp_path, net
         build(brains, tmp_path / "new", count=2, iterations=0)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_kill_while_the_work_is_removed_spoils_nothing(
+    brains, tmp_path, network, monkeypatch, overwrite
+):
+    """What is left then is of nobody: no leave to replace the template, and not gone on from."""
+    model = network(Shifting())
+    out = tmp_path / "out"
+
+    def killed(path, **_):
+        if path.name == template_building.WORK:
+            for file in path.rglob("*.npy"):
+                file.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(template_building.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(brains, out, count=2, iterations=1)
+    assert (out / "template.json").is_file()
+    assert (out / ".work").is_dir()
+    if not overwrite:
+        with pytest.raises(InputError, match=r"template of other brains.*--overwrite"):
+            build(brains, out, count=2, iterations=2)
+        calls = model.network.calls
+        build(brains, out, count=2, iterations=1)  # it is there already
+        assert model.network.calls == calls
+    else:
+        build(brains, out, count=2, iterations=2, overwrite=True)
+        assert json.loads((out / "template.json").read_text())["iterations"] == 2
+    assert not (out / ".work").exists()
+
+
 def test_heads_are_stripped(brains, tmp_path, network, monkeypatch):
     network(Shifting())
     folder = shutil.copytree(brains, tmp_path / "heads")

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from pmrnet.refinement_settings import Refinement
 
 
+#: number of the kind of results; raised when the same inputs and options would give others
+_RESULTS = 1
+
+
 def run_pairs(
     pairs_csv: str | PathLike,
     out: str | PathLike,
@@ -95,12 +99,11 @@ def run_pairs(
     options["weights_sha256"], passes = key_of(model)
     options |= {} if passes is None else {"passes": passes}
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
-    jobs = _jobs(pairs, out, weights, refine, strip, options)
+    options["results"] = _RESULTS
+    jobs = _jobs(pairs, out, weights, refine, strip, options, overwrite)
     unfinished = []
     for job in jobs:
-        if job.finished:
-            table.done(job.pair.name, job.folder)
-        else:
+        if not (job.finished and _entered(table, job)):
             check_folder(job.folder, overwrite)
             unfinished.append(job)
     table.write()
@@ -131,6 +134,7 @@ def _jobs(
     refine: Refinement | None,
     strip: bool,
     options: Mapping[str, Any],
+    overwrite: bool,
 ) -> list[PairJob]:
     brains: dict[tuple[Path, Path | None], BrainFiles] = {}
     jobs = []
@@ -148,9 +152,9 @@ def _jobs(
         }
         identity = {role: dict(brain.checksums) for role, brain in own.items()}
         identity |= without_paths(describe_inputs(labels)) | options
-        jobs.append(
-            PairJob(pair, own["moving"], own["fixed"], out / pair.name, weights, refine, identity)
-        )
+        brains_of = own["moving"], own["fixed"]
+        folder = out / pair.name
+        jobs.append(PairJob(pair, *brains_of, folder, weights, refine, identity, overwrite))
     return jobs
 
 
@@ -195,11 +199,24 @@ def _dask_outcomes(client: Any, jobs: Sequence[PairJob]) -> Iterator[tuple[PairJ
         client.cancel([*futures, *aligned.values()])
 
 
+def _entered(table: BatchTable, job: PairJob, seconds: float | None = None) -> bool:
+    """Write down that a pair is done; not if its record is gone, as while others replace it."""
+    try:
+        table.done(job.pair.name, job.folder, seconds)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
 def _enter(table: BatchTable, job: PairJob, future: Future, console: Console) -> None:
     """Write down what became of a pair, and say what failed."""
     name, error = job.pair.name, future.exception()
+    if error is None and not _entered(table, job, future.result()):
+        error = InputError(
+            f"{job.folder}: expected the results that were just written, found that they are being "
+            "replaced or gone; run the same command again."
+        )
     if error is None:
-        table.done(name, job.folder, future.result())
         if not console.is_terminal:  # a log file has no bar
             console.print(f"{escape(name)}: done in {future.result():.1f} s")
         return

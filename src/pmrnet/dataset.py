@@ -127,10 +127,23 @@ class Dataset:
                 f"{self.prepared}: expected {len(names)} subjects of {self.name}, found no "
                 f"{', '.join(absent[:4])}{more}; run `{command}` with a folder that has them."
             )
-        return {
+        subjects = {
             name: PreparedSubject.load(self.prepared / name, merge=self.protocol.merge)
             for name in names
         }
+        for subject in subjects.values():
+            expected = tuple(n // subject.spacing for n in self.protocol.data.shape)
+            if tuple(subject.image.shape) != expected:
+                raise InputError(
+                    f"{subject.folder}: expected an image of the protocol's {_voxels(expected)} "
+                    f"voxels, found {_voxels(subject.image.shape)}, as another protocol of the "
+                    f"same data has it; run `{command}`."
+                )
+        return subjects
+
+
+def _voxels(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def check_project() -> None:

@@ -20,6 +20,7 @@ from pmrnet.process_memory import give_back_memory
 from pmrnet.registration import register_aligned
 from pmrnet.registration_labels import read_labels
 from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
+from pmrnet.result_folder import RECORD, is_unfinished
 
 if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
@@ -47,6 +48,8 @@ class PairJob:
         As `pmrnet.register` takes them.
     identity
         What makes its results these and no others: checksums and options, as JSON types.
+    overwrite
+        Whether results of other inputs or options in the folder may be replaced.
     """
 
     pair: Pair
@@ -56,18 +59,23 @@ class PairJob:
     weights: str
     refine: Refinement | None
     identity: Mapping[str, Any]
+    overwrite: bool = False
 
     @property
     def finished(self) -> bool:
         """Whether its folder holds the results of the same inputs, weights and options."""
+        if is_unfinished(self.folder):
+            return False
         try:
-            return json.loads((self.folder / "metrics.json").read_text())["inputs"] == self.identity
+            return json.loads((self.folder / RECORD).read_text())["inputs"] == self.identity
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
 
 def register_pair(job: PairJob, waits_for: object = None) -> float:
     """Register one pair and write its results; returns the seconds it took.
+
+    What another process has done meanwhile is not done again.
 
     `waits_for` is not looked at: Dask works it out before.
 
@@ -78,6 +86,8 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
     """
     with _one_at_a_time:
         started = time.perf_counter()
+        if job.finished:
+            return 0.0
         kept = job.folder.parent / ALIGNMENTS
         align = partial(_placed if job.weights == IDENTITY else _aligned, kept=kept)
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -96,8 +106,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             uncertainty=job.identity["uncertainty"],
             report=job.identity["report"],
             **labels,
-            # Whether that is allowed was looked at before the work.
-            overwrite=True,
+            overwrite=job.overwrite,
             inputs=job.identity,
         )
         give_back_memory()

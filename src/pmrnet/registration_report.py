@@ -120,7 +120,9 @@ def report_content(result: NativeResult) -> ReportContent:
         metrics=result.metrics,
         warnings=[
             *assumptions(fixed=result.fixed, moving=result.moving),
-            *quality_warnings(**arrays, spacing=spacing),
+            *quality_warnings(
+                **arrays, spacing=spacing, folded=result.metrics.get("folding_fraction")
+            ),
         ],
         provenance=result.provenance,
     )

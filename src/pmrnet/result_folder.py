@@ -66,6 +66,11 @@ def check_folder(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -
             )
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether results in a folder were being replaced when the process was killed, or still are."""
+    return (folder / _MARKER).is_file()
+
+
 @contextmanager
 def new_results(folder: Path, overwrite: bool, inputs: Iterable[object] = ()) -> Iterator[Path]:
     """Yield a temporary folder, whose files become those of `folder` when the block ends well.
@@ -116,9 +121,10 @@ def _replace(folder: Path, new: Path) -> None:
     """Move files into a folder in place of the results in it, the record last."""
     marker = folder / _MARKER
     marker.touch()
+    (folder / RECORD).unlink(missing_ok=True)  # first, since it says that the others are there
     for path in folder.iterdir():
         if path.is_file() and _is_result(path):
-            path.unlink()
+            path.unlink(missing_ok=True)
     for path in sorted(new.iterdir(), key=lambda path: path.name == RECORD):
         os.replace(path, folder / path.name)
-    marker.unlink()
+    marker.unlink(missing_ok=True)

@@ -46,6 +46,8 @@ from pmrnet.transforms import DenseTransform, write
 #: hidden folder of what is needed to go on, removed at the end
 WORK = ".work"
 RECORD = "template.json"
+#: in `WORK`: what the template is built of; without it, what is there is of nobody
+IDENTITY = "identity.json"
 _KINDS = ("forward", "inverse")
 
 # Raise when the same inputs would give another template than before.
@@ -120,7 +122,7 @@ def build_template(
         raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
     with folder_lock(out, "template building"):
         if _is_done(out, identity, iterations, overwrite):
-            shutil.rmtree(out / WORK, ignore_errors=True)
+            _remove_work(out / WORK)
             console.print(f"{out}: this template is there already")
         else:
             _build(out, files, iterations, overwrite, model, identity, console)
@@ -138,8 +140,10 @@ def _build(
 ) -> None:
     """Build the template of the brains in `files`, by name, and write it to `out`."""
     work, shape = out / WORK, tuple(identity["shape"])
+    if work.is_dir() and not (work / IDENTITY).is_file():
+        shutil.rmtree(work)  # of an earlier template, half removed
     _check_begun(work, iterations, overwrite)
-    write_json(work / "identity.json", identity)
+    write_json(work / IDENTITY, identity)
     grid = network_grid(1, shape)
     placements, described = {}, {}
     for name, brain in track(files.items(), "aligning", console=console):
@@ -175,7 +179,7 @@ def _described(files: BrainFiles, aligned: AlignedBrain) -> dict[str, Any]:
 
 def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite: bool) -> bool:
     """Whether the template is there; refuses a folder of something else."""
-    finished, started = _record(out), _read_json(out / WORK / "identity.json")
+    finished, started = _record(out), _read_json(out / WORK / IDENTITY)
     if finished and (finished["identity"], finished["iterations"]) == (identity, iterations):
         return True
     foreign = any(path.name != LOCK for path in out.iterdir()) and not (finished or started)
@@ -188,8 +192,14 @@ def _is_done(out: Path, identity: Mapping[str, Any], iterations: int, overwrite:
             advice = "give another, or say --overwrite"
         raise InputError(f"{out}: expected a new or empty folder, found {found}; {advice}.")
     if other:
-        shutil.rmtree(out / WORK, ignore_errors=True)
+        _remove_work(out / WORK)
     return False
+
+
+def _remove_work(work: Path) -> None:
+    """Remove what a template is built from, or begin to: what is left then is of nobody."""
+    (work / IDENTITY).unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _record(out: Path) -> dict[str, Any] | None:
@@ -221,7 +231,7 @@ def _check_begun(work: Path, iterations: int, overwrite: bool) -> None:
             f"found {iterations}; give more, or say --overwrite to start again."
         )
     if begun > iterations:
-        shutil.rmtree(work)
+        _remove_work(work)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -312,7 +322,8 @@ def _publish(
     template = Placement(grid.affine, grid.shape, np.eye(4))
     correction, bias = (model.displacement(sign * mean_velocity) for sign in (-1, 1))
     for name, placed in track(placements.items(), "writing", console=console):
-        velocity = load_array(_velocity(folder, name))
+        # A copy: on a network's disk, a file that is still mapped could not be removed below.
+        velocity = np.array(load_array(_velocity(folder, name)))
         forward = compose(model.displacement(velocity), correction)
         inverse = compose(bias, model.displacement(-velocity))
         ways = (template, placed, forward), (placed, template, inverse)
@@ -321,7 +332,7 @@ def _publish(
             write(transform, out / "subjects" / name / f"{kind}.nii.gz", overwrite=True)
     save_image(out / "template.nii.gz", np.array(load_array(folder / "template.npy")), grid.affine)
     write_json(out / RECORD, record)
-    shutil.rmtree(out / WORK)
+    _remove_work(out / WORK)
 
 
 def _provenance(model: FieldModel, identity: Mapping[str, Any], iterations: int) -> dict[str, Any]:

@@ -337,6 +337,10 @@ def test_dataset_by_several_processes(tmp_path):
     np.testing.assert_array_equal(alone[0].image, result[0].image)
     np.testing.assert_array_equal(alone[0].grid_to_native, result[0].grid_to_native)
     assert (tmp_path / "alone" / "manifest.json").read_bytes() == manifest
+    # Another protocol's subjects in the same folder stay in it.
+    some = {"S02": found["S02"]}
+    prepare_dataset(some, tmp_path / "alone", SETTINGS, processes=1, console=log)
+    assert (tmp_path / "alone" / "manifest.json").read_bytes() == manifest
 
 
 def test_dataset_with_a_subject_that_fails(tmp_path, files, calls):

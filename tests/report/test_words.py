@@ -64,7 +64,7 @@ def test_rows_have_units_and_keep_the_unknown():
     table = rows({"epochs": 12, "displacement_max_mm": 3.14159, "folding_fraction": 0.0012})
     assert [(row.name, row.value) for row in table] == [
         ("Largest displacement", "3.14 mm"),
-        ("Folded share", "0.120%"),
+        ("Folded share", "0.1200%"),
         ("epochs", "12"),
     ]
     assert all(row.meaning for row in table[:2])

@@ -33,6 +33,9 @@ def write_manifest(
 ) -> None:
     """Write the manifest; the same inputs, settings and versions give the same file.
 
+    Other subjects in the folder that were prepared with these settings, for another protocol, say,
+    stay in it.
+
     Parameters
     ----------
     out
@@ -49,7 +52,13 @@ def write_manifest(
     InputError
         If the folder cannot be written to.
     """
-    records = {s.name: json.loads((s.folder / "subject.json").read_text()) for s in subjects}
+    records = {
+        path.parent.name: record
+        for path in sorted(out.glob("*/subject.json"))
+        if (record := json.loads(path.read_text())).get("settings_hash") == settings_hash
+        and path.parent.name not in failed
+    }
+    records |= {s.name: json.loads((s.folder / "subject.json").read_text()) for s in subjects}
     content = {
         "settings": settings,
         "settings_hash": settings_hash,

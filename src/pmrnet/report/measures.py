@@ -53,17 +53,13 @@ def measure(content: ReportContent) -> dict[str, float]:
     """
     brain = content.brain
     length = np.linalg.norm(np.asarray(content.displacement)[brain], axis=-1)
-    determinant = np.asarray(content.jacobian)[brain]
     result = {
         "correlation_before": correlation(content.fixed, content.moving, brain),
         "correlation_after": correlation(content.fixed, content.moved, brain),
         "displacement_mean_mm": float(length.mean(dtype=np.float64)),
         "displacement_p95_mm": float(np.percentile(length, 95)),
         "displacement_max_mm": float(length.max()),
-        "folding_fraction": folding_fraction(determinant),
-        "jacobian_min": float(determinant.min()),
-        "jacobian_max": float(determinant.max()),
-        "sdlogj": sdlogj(determinant),
+        **volume_changes(np.asarray(content.jacobian)[brain]),
     }
     if content.uncertainty is not None:
         inside = np.asarray(content.uncertainty)[brain]
@@ -72,6 +68,16 @@ def measure(content: ReportContent) -> dict[str, float]:
     for when, dice in overlaps(content).items():
         result[f"dice_{when}"] = float(np.mean(list(dice.values())))
     return result
+
+
+def volume_changes(determinant: NDArray) -> dict[str, float]:
+    """``folding_fraction``, ``jacobian_min``, ``jacobian_max`` and ``sdlogj`` of determinants."""
+    return {
+        "folding_fraction": folding_fraction(determinant),
+        "jacobian_min": float(determinant.min()),
+        "jacobian_max": float(determinant.max()),
+        "sdlogj": sdlogj(determinant),
+    }
 
 
 def overlaps(content: ReportContent) -> dict[str, dict[int, float]]:

@@ -52,6 +52,7 @@ def quality_warnings(
     displacement: NDArray,
     jacobian: NDArray,
     spacing: ArrayLike = 1.0,
+    folded: float | None = None,
 ) -> list[str]:
     """Look for everything that this module and those that it names know of.
 
@@ -69,6 +70,8 @@ def quality_warnings(
         Determinant of its Jacobian.
     spacing
         Voxel size in mm, one number or three.
+    folded
+        Share of the brain's voxels that fold, if it was measured on a finer grid.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def quality_warnings(
             constant_brain(image, name) or saturated(image, name) or hot_voxels(image, name)
             for name, image in (("fixed", fixed), ("moving", moving))
         ),
-        folding(jacobian, brain),
+        folding(jacobian, brain, folded),
         large_displacement(displacement, brain),
         # Of an alignment alone both are the same image.
         little_change(fixed, moving, moved) if np.abs(displacement).max() > STILL else None,
@@ -108,9 +111,10 @@ def poor_overlap(fixed: NDArray, moving: NDArray) -> str | None:
     )
 
 
-def folding(jacobian: NDArray, brain: NDArray) -> str | None:
-    """Warn if more than the share `FOLDING` of the brain's voxels is folded."""
-    share = folding_fraction(jacobian, brain) if np.any(brain) else 0.0
+def folding(jacobian: NDArray, brain: NDArray, share: float | None = None) -> str | None:
+    """Warn if more than the share `FOLDING` of the brain's voxels is folded; None: measure it."""
+    if share is None:
+        share = folding_fraction(jacobian, brain) if np.any(brain) else 0.0
     if share <= FOLDING:
         return None
     return (

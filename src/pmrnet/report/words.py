@@ -38,7 +38,7 @@ _KNOWN = {
     ),
     "displacement_max_mm": _Known("Largest displacement", "{:.2f} mm", "anywhere in the brain"),
     "folding_fraction": _Known(
-        "Folded share", "{:.3%}", "voxels at which the deformation cannot be undone"
+        "Folded share", "{:.4%}", "voxels at which the deformation cannot be undone"
     ),
     "jacobian_min": _Known(
         "Smallest Jacobian",
@@ -140,7 +140,7 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
     if "folding_fraction" in m:
         share = m["folding_fraction"]
         told.append(
-            f"The deformation folds at {share:.3%} of the brain's voxels."
+            f"The deformation folds at {100 * share:.2g}% of the brain's voxels."
             if share > 0
             else "The deformation folds nowhere in the brain: it can be undone."
         )

@@ -51,7 +51,9 @@ def test_a_file_of_ones_own(tmp_path, monkeypatch):
 def test_volumes_of_another_protocols_grid_are_refused(tmp_path, monkeypatch):
     """Protocols of one source share their volumes, whose grid may be another one's."""
     monkeypatch.chdir(tmp_path)
-    dataset = Dataset.load(own(tmp_path))
+    path = own(tmp_path)
+    path.write_text(path.read_text().split("data:")[0] + "data: {source: lpba40}\n")
+    dataset = Dataset.load(path)
     (dataset.prepared / "a").mkdir(parents=True)
     (dataset.prepared / "a" / "subject.json").touch()
     found = SimpleNamespace(folder="a", spacing=2, image=np.zeros((80, 96, 80), np.uint8))

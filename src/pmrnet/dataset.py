@@ -131,7 +131,9 @@ class Dataset:
             name: PreparedSubject.load(self.prepared / name, merge=self.protocol.merge)
             for name in names
         }
-        for subject in subjects.values():
+        # Files of one's own are one protocol's alone; the others share theirs.
+        shared = self.protocol.data.source != "files"
+        for subject in subjects.values() if shared else ():
             expected = tuple(n // subject.spacing for n in self.protocol.data.shape)
             if tuple(subject.image.shape) != expected:
                 raise InputError(

@@ -52,7 +52,8 @@ def significance_markdown(
         "independent, and they are not: every subject takes part in many of them, as the "
         "moving and as the fixed one, so that these p-values are smaller than the evidence of "
         "so few brains allows. The interval does not take them so: it comes from a bootstrap "
-        f"over subjects, in both roles at once ({resamples} resamples). Where it contains 0, "
+        f"over subjects, in both roles at once ({resamples} resamples), and is stretched for their "
+        "small number. Where it contains 0, "
         "other subjects might turn the difference round, whatever p says.",
     )
     return "\n\n".join(parts) + "\n"

@@ -92,7 +92,7 @@ def columns_of(protocol: Protocol) -> list[Column]:
         _plain("Folding, %", lambda s, r: 100 * s.folding, 4, moving=True),
         _plain("in brain, %", lambda s, r: 100 * s.folding_brain, 4, moving=True),
         _plain("SDlogJ", lambda s, r: s.sdlogj, 3, moving=True),
-        _plain("Seconds", lambda s, r: s.seconds, 2, moving=True),
+        _plain("Seconds", lambda s, r: s.seconds, 2, 0, moving=True),
         _plain("Parameters", lambda s, r: cost_of(r)["parameters"], 0, 0),
         _plain("Steps", lambda s, r: cost_of(r)["steps"], 0, 0),
         _plain("Training, s", lambda s, r: cost_of(r)["training_seconds"], 0, 0),

@@ -21,14 +21,16 @@ _COST = ("parameters", "steps", "training_seconds", "peak_memory_gib")
 
 
 _LEGEND = (
-    "Bold: the best measured value of a column, to the decimals shown; of folding, SDlogJ and "
-    "seconds among the methods that compute a deformation. HD95: the larger of the two directed "
+    "Bold: the best measured value of a column, to the decimals shown; of folding and SDlogJ "
+    "among the methods that compute a deformation. HD95: the larger of the two directed "
     "95th percentiles of the distance of a label's surfaces on the fixed subject's grid, mean over "
     "the labels that both volumes have, then mean ± standard deviation over pairs. Folding: share "
     "of voxels of the network grid whose Jacobian determinant is not positive, on the whole grid "
     "and within the fixed brain; SDlogJ: standard deviation of the determinant's logarithm; "
-    "seconds: median time of one registration. Parameters, steps and seconds of the training are "
-    "those of the weights, with those of weights that the training started from; what it ran on is "
+    "seconds: median time of one registration, beside whatever else the machine did and on the "
+    "cores named below, so that those of two rows need not compare. Parameters, steps and seconds "
+    "of the training are those of the weights, with those of weights that the training started "
+    "from; what it ran on is "
     "said below. Memory: peak of the process that registers, on the host."
 )
 
@@ -85,7 +87,7 @@ def markdown_table(
     if intervals:
         parts += [
             f"95 % confidence intervals of the mean (bootstrap over test subjects, {resamples} "
-            "resamples):",
+            "resamples, stretched for their small number):",
             aligned(["Method", *columns], intervals),
         ]
     parts.append(_LEGEND)
@@ -123,17 +125,21 @@ def _provenance_line(row: Row, result: Result) -> str:
     record = result.provenance
     starts = record.get("starts") or [record]  # several of an evaluation that was stopped
     machines = dict.fromkeys(_machine(start.get("machine") or {}) for start in starts)
-    git = record.get("git") or {}
+    commits = dict.fromkeys(_commit(start.get("git") or {}) for start in starts)
     facts = [
         str(record.get("package") or "package unknown"),
-        f"commit {str(git.get('commit', 'unknown'))[:12]}"
-        + (" with changes" if git.get("dirty") is True else ""),
+        f"commit {', then '.join(commits)}",
         f"weights {str(record['weights_sha256'])[:12]}" if record.get("weights_sha256") else "",
         ", then ".join(name for name in machines if name),
         str(record.get("created") or "")[:10],
         _trained(record.get("cost") or {}),
     ]
     return f"- {row.title}: " + "; ".join(fact for fact in facts if fact)
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    changed = " with changes" if git.get("dirty") is True else ""
+    return f"{str(git.get('commit', 'unknown'))[:12]}{changed}"
 
 
 def _trained(cost: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from fake_subjects import blocks, oblique, tiny_protocol
 from pmrnet.errors import InputError
 from pmrnet.label_warp import labels_on_grid, moved_labels
-from pmrnet.learn2reg import case_numbers, write_fields, write_images
+from pmrnet.learn2reg import case_numbers, export_learn2reg, write_fields, write_images
 
 GRID = (8, 10, 12)
 PROTOCOL = tiny_protocol(test=("S31", "S7"))
@@ -154,3 +154,34 @@ def test_other_exports_and_other_files_are_left_alone(tmp_path):
 )
 def test_case_numbers(names, numbers):
     assert list(case_numbers(names).values()) == numbers
+
+
+def test_labels_above_255_are_kept(tmp_path):
+    """As those of the DKT protocol."""
+
+    def many(subject):
+        data = subject.labels().data.astype(np.int16) * 1000
+        return SimpleNamespace(**{**vars(subject), "labels": lambda: SimpleNamespace(data=data)})
+
+    subjects = {name: many(subject) for name, subject in SUBJECTS.items()}
+    write_images(tmp_path, PAIRS, subjects, export(tmp_path), PROTOCOL)
+    for path in (tmp_path / "labels").iterdir():
+        found = set(np.unique(nib.load(path).get_fdata())) - {0}
+        assert found
+        assert found <= {1000, 2000, 3000, 4000}
+
+
+def test_an_export_of_a_refined_row_is_not_the_networks(tmp_path, monkeypatch):
+    data = SimpleNamespace(name="tiny", protocol=PROTOCOL, subjects=lambda names: SUBJECTS)
+    monkeypatch.setattr("pmrnet.learn2reg.Dataset", SimpleNamespace(load=lambda name: data))
+    monkeypatch.setattr("pmrnet.trained_weights.weights_of", lambda *_: "w")
+    monkeypatch.setattr("pmrnet.weights.load_network", lambda _: (None, {"sha256": "w"}))
+    monkeypatch.setattr("pmrnet.workflow.data_identity", lambda *_: {})
+    registrar = SimpleNamespace(displacement=Method())
+    monkeypatch.setattr("pmrnet.inference.registrar_of", lambda *_: registrar)
+    said = {}
+    for method in ("pmrnet", "pmrnet-refined"):
+        export_learn2reg("tiny", method, tmp_path / method)
+        said[method] = json.loads((tmp_path / method / "export.json").read_text())
+    assert "refinement" in said["pmrnet-refined"]
+    assert "refinement" not in said["pmrnet"]

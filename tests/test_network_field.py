@@ -7,6 +7,7 @@ from keras import ops
 from pmrnet.errors import InputError
 from pmrnet.network_field import FieldModel
 from pmrnet.nn.build import build_network
+from random_weights import draw_weights
 
 SHAPE = (8, 16, 24)
 
@@ -85,3 +86,17 @@ def test_a_matrix_to_millimetres_counts_by_its_columns(field):
     turned[0, 1] = 2
     one, other = (field.standard_deviation(8, to_mm=m) for m in (turned, np.diag([0.0, 2, 0])))
     np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_the_inverse_is_of_the_negated_velocity(oracle, rng):
+    """And not the negated displacement, which is only alike where both are small."""
+    config = {"filters": [4, 4], "hidden_filters": [0, 4], "hidden_kernels": [1, 3]}
+    network = build_network({"type": "pmrnet", **config})
+    network.build()
+    draw_weights(network, rng)
+    images = rng.random((2, 16, 16, 24), dtype=np.float32)
+    found = FieldModel(network, {"spacing": 1}).field(*images)
+    back = oracle.integrate(-found.velocity[None].astype(float), 7)
+    expected = 2 * oracle.upsample(back, 1)[0]
+    assert np.abs(found.displacement + expected).max() > 0.05
+    np.testing.assert_allclose(found.inverse_displacement, expected, atol=1e-3)

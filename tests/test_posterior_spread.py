@@ -168,3 +168,16 @@ def test_unusable_settings(images):
     for temperature in (0, -1, np.nan, np.inf):
         with pytest.raises(InputError, match="a number above 0"):
             variance(spread, images, temperature=temperature)
+
+
+def test_two_draws_by_hand(rng):
+    """Their variance is half their difference squared: one degree of freedom, not two."""
+    _, spread = spread_of("pmrnet", -4.0)
+    images = [ops.convert_to_tensor(rng.random((1, *GRID, 1), np.float32)) for _ in range(2)]
+    posterior, one = spread.posterior, ops.convert_to_tensor(1.0, "float32")
+    shared = posterior.share(*images)
+    first, state = posterior.draw(shared, posterior.state(3), one)
+    second, _ = posterior.draw(shared, state, one)
+    expected = ops.convert_to_numpy(second - first)[0] ** 2 / 2
+    found = spread.variance(shared, 2, 3, 1.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-9)

@@ -308,3 +308,13 @@ def test_the_coarse_level_alone_finds_the_truth(grid, smooth_field, oracle):
     found, _ = refine(moving, fixed, 0 * velocity, settings)
     before, after = (_error(v, u, grid, settings) for v in (np.zeros_like(velocity), found))
     assert after < 0.5 * before
+
+
+def test_the_best_velocity_is_returned_and_not_the_last(pair):
+    moving, fixed, velocity, _ = pair  # the truth, which every step of this length makes worse
+    wild = replace(MSE, learning_rate=2.0, patience=100, steps=3, smoothing=0)
+    found, record = refine(moving, fixed, velocity, wild)
+    (level,) = record["levels"]
+    assert level["steps"] == 3
+    assert level["loss"] == level["first_loss"]
+    np.testing.assert_array_equal(_numbers(found), velocity)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pmrnet import workflow
 from pmrnet.config import Experiment
 from pmrnet.dataset import Dataset
+from pmrnet.errors import InputError
 from pmrnet.methods import METHODS, method_of, split_name
 from pmrnet.provenance import collect, sha256_of
 from pmrnet.refinement_settings import Refinement
@@ -99,3 +101,11 @@ def test_the_built_in_data_have_the_objective_of_the_table():
     demo, table = map(Experiment.load, paths)
     assert demo.network == table.network
     assert demo.objective == table.objective
+
+
+@pytest.mark.parametrize("method", ["pmrnet-refined", "general-three-passes"])
+def test_rows_that_use_a_networks_weights_notice_others(method, monkeypatch):
+    monkeypatch.setattr("pmrnet.workflow.weights_sha256", lambda weights: "0" * 64)
+    monkeypatch.setattr("pmrnet.own_process.in_own_process", lambda *_: pytest.fail("it ran"))
+    with pytest.raises(InputError, match="to be of the weights"):
+        workflow._complete(Dataset.load("lpba40"), "lpba40", method)

@@ -61,6 +61,7 @@ def test_markdown_by_hand(folder):
         *[NONE] * 4,
     ]
     assert len(intervals) == 4
+    assert len(set(intervals)) == 4  # each column its own
     low, high = map(float, intervals[1].split(" to "))
     # Percentiles of resampled means, all within 0.2 to 0.7, stretched 2.69 times for 3 subjects.
     assert 0.483 - 2.69 * 0.283 <= low < 0.35 < 0.55 < high <= 0.483 + 2.69 * 0.217
@@ -98,10 +99,15 @@ def test_the_text_names_protocol_and_provenance(folder):
 def test_an_evaluation_that_went_on_elsewhere_names_both_machines(folder):
     path = folder / "results" / "net" / "result.json"
     stored = json.loads(path.read_text())
-    starts = [{"machine": {"cpu": cpu, "cores": 2}} for cpu in ("Abacus", "Slide rule")]
+    starts = [
+        {"machine": {"cpu": cpu, "cores": 2}, "git": {"commit": 12 * commit, "dirty": False}}
+        for cpu, commit in (("Abacus", "a"), ("Slide rule", "b"))
+    ]
     stored["provenance"]["starts"] = starts
     path.write_text(json.dumps(stored))
-    assert "; Abacus, 2 cores, then Slide rule, 2 cores; 2020-01-02" in build(folder)
+    text = build(folder)
+    assert "; Abacus, 2 cores, then Slide rule, 2 cores; 2020-01-02" in text
+    assert "; commit aaaaaaaaaaaa, then bbbbbbbbbbbb; " in text
 
 
 def test_all_lines_of_a_table_are_equally_long(folder):
@@ -119,6 +125,7 @@ def test_csv_has_every_number(folder):
     assert row["Left mean"] == pytest.approx(2.9 / 6, abs=1e-6)
     assert row["Left low"] < row["Left mean"] < row["Left high"]
     assert row["folding_percent"] == pytest.approx(2.5)
+    assert row["folding_brain_percent"] == pytest.approx(0.25)
     assert row["protocol_hash"] == PROTOCOL.hash
     assert table.loc["Ours", "Right mean"] == 0.812
     assert table.loc["Ours", "source"] == "paper: printed in Table 1"

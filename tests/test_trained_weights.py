@@ -78,6 +78,10 @@ def test_whoever_was_trained_on_is_not_tested_on(project):
     assert misfit(lpba40, Dataset("mine", replace(namesake, test=("S01", "S02")))) is None
     named = {"name": "mine", "test": ("S01", "S31")}
     assert "found S01;" in misfit(lpba40, Dataset("mine", replace(lpba40.protocol, **named)))
+    # Nor are weights tested on those who chose them.
+    chose = lpba40.protocol.validation[0]
+    named = {"name": "mine", "test": ("S31", chose)}
+    assert f"found {chose};" in misfit(lpba40, Dataset("mine", replace(lpba40.protocol, **named)))
     shaped = replace(lpba40.protocol.data, shape=(192, 192, 160))
     other = Dataset("mine", replace(namesake, data=shaped))
     assert "found 192x192x160 voxels" in misfit(lpba40, other)

@@ -1,11 +1,19 @@
 """What is prepared, from what, and how well."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_sets import AFFINE, NAMES, brain, image_path, labels_path, prepare, protocol_of
 
+from pmrnet.data.prepare import PrepareSettings
 from pmrnet.data.volume import save_image
-from pmrnet.doctor.prepared_findings import load_prepared, prepared_findings, recorded_files
+from pmrnet.doctor.prepared_findings import (
+    _outdated,
+    load_prepared,
+    prepared_findings,
+    recorded_files,
+)
 from pmrnet.doctor.raw_files import read_files
 
 
@@ -87,3 +95,14 @@ def test_recorded_files(tmp_path):
     subjects = load_prepared(protocol, tmp_path / "prepared")
     assert recorded_files(subjects["a"]) == protocol.data.subjects["a"]
     assert recorded_files(subjects["b"]) == protocol.data.subjects["b"]._replace(labels=None)
+
+
+def test_volumes_of_another_grid_are_outdated(tmp_path):
+    protocol = protocol_of(tmp_path)
+    wide = (192, 192, 160)
+    large = replace(protocol, data=replace(protocol.data, shape=wide))
+    prepare(tmp_path, "a")
+    prepare(tmp_path, "b", settings_hash=PrepareSettings(shape=wide).hash())
+    subjects = load_prepared(protocol, tmp_path / "prepared")
+    assert _outdated(protocol, subjects) == ["b"]
+    assert _outdated(large, subjects) == ["a"]

@@ -78,5 +78,6 @@ def test_which_methods_have_no_weights(monkeypatch, tmp_path):
         assert recipe_of(data, method) is None
     monkeypatch.chdir(tmp_path)
     assert recipe_of(data, "none") is None
+    (tmp_path / "experiments").mkdir()
     with pytest.raises(InputError, match="expected an experiment file"):
         recipe_of(data, "syn")

@@ -149,9 +149,14 @@ def test_bad_images(pair):
 
 
 def test_image_too_small_to_align():
-    small = Volume(np.ones((3, 3, 3), np.float32), np.eye(4))
+    small = Volume(np.ones((5, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match="two overlapping brains"):
         estimate_affine(small, icbm152_volume())
+    slices = Volume(np.ones((90, 90, 3), np.float32), np.eye(4))
+    with pytest.raises(
+        InputError, match=r"4 voxels or more along each axis, found 90 x 90 x 3 \(m"
+    ):
+        estimate_affine(slices, icbm152_volume())
 
 
 @pytest.mark.slow

@@ -351,7 +351,7 @@ def test_an_existing_folder_is_left_alone_unless_empty(packed, tmp_path):
 
 def test_a_full_disk(packed, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1999))
-    assert_refused(packed(CONTENT), "expected room for 0.0 MB")
+    assert_refused(packed(CONTENT), "expected room for 2.0 kB, found 2.0 kB")
 
 
 def test_an_interrupt_leaves_nothing(tmp_path):

@@ -77,7 +77,11 @@ def check_room(folder: Path, size: int) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise _no_access(folder, os.strerror(errno.EACCES))
     if (free := _free(existing)) < size:
-        raise _no_room(folder, size, f"{free / 1e6:.1f} MB")
+        raise _no_room(folder, size, _amount(free))
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def _free(folder: Path) -> int:
@@ -85,7 +89,7 @@ def _free(folder: Path) -> int:
 
 
 def _no_room(folder: Path, size: int, found: str) -> InputError:
-    room = f"room for {size / 1e6:.1f} MB" if size >= 1e5 else "room for a small file"
+    room = f"room for {_amount(size)}" if size >= 1e3 else "room for a small file"
     return InputError(
         f"{folder}: expected {room}, found {found}; free some space or "
         "choose a folder on another disk, what is done already is kept."

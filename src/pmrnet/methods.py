@@ -89,7 +89,7 @@ METHODS = {
     "pmrnet-released": Method("PMR-Net as the authors released it"),
     **_and_refined("pmrnet", "PMR-Net", "Our Method"),
     "pmrnet-1mm": Method("PMR-Net, then 1 mm", home="lpba40"),
-    **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors", home="lpba40"),
+    **_and_refined("pmrnet-deep", "PMR-Net, deeper posteriors"),
     "pmrnet-grown": Method("PMR-Net, deeper posteriors, grown to 1 mm", home="lpba40"),
     "pmrnet-grown-two-passes": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, two passes", home="lpba40"

@@ -10,7 +10,7 @@ from typing import Any
 from pmrnet.data.augmentation import Augmentation
 from pmrnet.errors import InputError
 from pmrnet.label_supervision import LabelSupervision
-from pmrnet.settings_section import read_settings
+from pmrnet.settings_section import check_keys, read_settings
 from pmrnet.value_checks import (
     is_0_or_more,
     is_count,
@@ -133,9 +133,12 @@ class Experiment:
         """
         path = Path(path)
         content = read_experiment_file(path)
-        _check_keys(path, "experiment", content, cls)
+        known = [field.name for field in dataclasses.fields(cls) if field.name != "name"]
+        check_keys(known, content, "experiment", path)
+        known = [field.name for field in dataclasses.fields(Stage)]
         for number, stage in enumerate(content.get("stages") or (), start=1):
-            _check_keys(path, f"stage {number}", stage, Stage)
+            if isinstance(stage, dict):  # what is none is refused below
+                check_keys(known, stage, f"stage {number}", path)
         try:
             stages = tuple(Stage(**stage) for stage in content.pop("stages"))
             experiment = cls(name=path.stem, stages=stages, **content)
@@ -227,17 +230,6 @@ _EXPECTED = {
     ),
     "passes": (lambda value: value is None or is_count(value), "a number of passes above 0"),
 }
-
-
-def _check_keys(path: Path, where: str, content: object, settings: type) -> None:
-    """Refuse a key that is none of the settings; what is no mapping is refused later."""
-    known = [field.name for field in dataclasses.fields(settings) if field.name != "name"]
-    unknown = [key for key in content if key not in known] if isinstance(content, dict) else []
-    if unknown:
-        raise InputError(
-            f"{path}: {where}: expected keys among {', '.join(known)}, found {unknown[0]!r}; "
-            "correct the file."
-        )
 
 
 def _mistake(path: Path, key: str, expected: str, found: object) -> InputError:

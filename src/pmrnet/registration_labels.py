@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from pmrnet.data.placement import voxels_apart
+from pmrnet.data.placement import other_grid
 from pmrnet.data.reading import without_trailing_axes
 from pmrnet.data.volume import Volume, label_volume, load_labels
 from pmrnet.errors import InputError
@@ -55,12 +55,8 @@ def read_labels(given: Labels | None, role: str, grid: Grid) -> nib.Nifti1Image 
             f"{name}: expected the label map of the {role} image, found what looks like an image, "
             "whose neighbouring voxels differ; give the labels, or leave them out."
         )
-    shape = tuple(int(n) for n in grid.shape[:3])
-    if volume.shape != shape or not np.allclose(volume.affine, grid.affine, atol=1e-3):
-        found = f"{volume.shape}"
-        if volume.shape == shape:
-            apart = voxels_apart(volume.affine, grid.affine, shape)
-            found = f"another affine, which puts voxels up to {apart:.3g} mm elsewhere"
+    if (found := other_grid(volume, grid)) is not None:
+        shape = tuple(int(n) for n in grid.shape[:3])
         raise InputError(
             f"{name}: expected labels on the grid of the {role} image, {shape}, found {found}; "
             "resample them to it, or mend the header if they were drawn on it."

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pmrnet.errors import InputError
 
 Settings = TypeVar("Settings")
+
+
+def check_keys(
+    known: Sequence[str], content: Mapping[str, Any], section: str, path: object
+) -> None:
+    """Refuse keys that are not known.
+
+    Raises
+    ------
+    InputError
+        Naming them, and those that are.
+    """
+    unknown = [str(key) for key in content if key not in known]
+    if unknown:
+        raise InputError(
+            f"{path}: {section}: expected only the keys {', '.join(known)}, found "
+            f"{', '.join(unknown)}; correct the file."
+        )
 
 
 def read_settings(
@@ -42,13 +60,7 @@ def read_settings(
             f"{path}: {section}: expected a mapping of settings, found {content!r}; compare with "
             f"{example}."
         )
-    known = [field.name for field in dataclasses.fields(kind)]
-    unknown = [str(key) for key in content if key not in known]
-    if unknown:
-        raise InputError(
-            f"{path}: {section}: expected only the keys {', '.join(known)}, found "
-            f"{', '.join(unknown)}; correct the file."
-        )
+    check_keys([field.name for field in dataclasses.fields(kind)], content, section, path)
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
     try:
         return kind(**plain)

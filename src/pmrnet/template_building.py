@@ -322,15 +322,17 @@ def _publish(
     template = Placement(grid.affine, grid.shape, np.eye(4))
     correction, bias = (model.displacement(sign * mean_velocity) for sign in (-1, 1))
     for name, placed in track(placements.items(), "writing", console=console):
-        # A copy: on a network's disk, a file that is still mapped could not be removed below.
-        velocity = np.array(load_array(_velocity(folder, name)))
+        # On a network's disk, a file that is still mapped could not be removed below.
+        velocity = load_array(_velocity(folder, name), mmap=False)
         forward = compose(model.displacement(velocity), correction)
         inverse = compose(bias, model.displacement(-velocity))
         ways = (template, placed, forward), (placed, template, inverse)
         for kind, (fixed, moving, u) in zip(_KINDS, ways, strict=True):
             transform = DenseTransform(native_displacement(fixed, moving, u), fixed.affine)
             write(transform, out / "subjects" / name / f"{kind}.nii.gz", overwrite=True)
-    save_image(out / "template.nii.gz", np.array(load_array(folder / "template.npy")), grid.affine)
+    save_image(
+        out / "template.nii.gz", load_array(folder / "template.npy", mmap=False), grid.affine
+    )
     write_json(out / RECORD, record)
     _remove_work(out / WORK)
 

@@ -41,7 +41,7 @@ def fit_temperature(
     voxel's reach averages itself out in the integral, and the folds that it makes add spread. So
     `fit_factor` is found for the posterior as it is and at the temperatures that follow, until it
     is 1. Its logarithm is nearly a straight line over that of the temperature; each round takes
-    the line through the last two, the first one the slope of -1 that no integral would have.
+    the line through the last two, the first one the slope of -1 that it has without an integral.
 
     Parameters
     ----------

@@ -169,16 +169,17 @@ def wrong_way(texts: list[str], reference: Grid, images: TransformImages) -> str
 
 def labels_elsewhere(texts: list[str], labels: Grid) -> str | None:
     """Say that labels have the shape of the image that the transform leads to, at another place."""
-    from pmrnet.data.placement import voxels_apart
+    from pmrnet.data.placement import other_grid
     from pmrnet.transforms import known_grids
 
     _, end = known_grids(texts)
-    if end is None or tuple(labels.shape[:3]) != tuple(end.shape[:3]) or _same(labels, end):
+    if end is None or tuple(labels.shape[:3]) != tuple(end.shape[:3]):
         return None
-    apart = voxels_apart(labels.affine, end.affine, labels.shape[:3])
+    if (found := other_grid(labels, end)) is None:
+        return None
     return (
-        f"The labels have the shape of the registered image and another affine, which puts voxels "
-        f"up to {apart:.3g} mm elsewhere; check the header if they were drawn on that image."
+        f"The labels have the shape of the registered image and {found}; check the header if they "
+        "were drawn on that image."
     )
 
 

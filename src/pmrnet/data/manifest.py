@@ -52,13 +52,15 @@ def write_manifest(
     InputError
         If the folder cannot be written to.
     """
-    records = {
-        path.parent.name: record
-        for path in sorted(out.glob("*/subject.json"))
-        if (record := json.loads(path.read_text())).get("settings_hash") == settings_hash
-        and path.parent.name not in failed
+    done = {subject.name for subject in subjects}
+    described = {
+        p.parent.name: json.loads(p.read_text()) for p in sorted(out.glob("*/subject.json"))
     }
-    records |= {s.name: json.loads((s.folder / "subject.json").read_text()) for s in subjects}
+    records = {
+        name: record
+        for name, record in described.items()
+        if name in done or (record.get("settings_hash") == settings_hash and name not in failed)
+    }
     content = {
         "settings": settings,
         "settings_hash": settings_hash,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -160,12 +159,7 @@ def check_same_grid(
     InputError
         If the shapes differ, or the affines by more than their rounding.
     """
-    if volume.shape != image.shape:
-        found = f"{volume.shape}"
-    elif not np.allclose(volume.affine, image.affine, atol=1e-3):
-        apart = voxels_apart(volume.affine, image.affine, image.shape)
-        found = f"another affine, which puts voxels up to {apart:.3g} mm elsewhere"
-    else:
+    if (found := other_grid(volume, image)) is None:
         return
     raise InputError(
         f"{path}: expected the grid of the image {image_path}, {image.shape}, found {found}; "
@@ -173,10 +167,20 @@ def check_same_grid(
     )
 
 
-def voxels_apart(first: np.ndarray, second: np.ndarray, shape: Sequence[int]) -> float:
-    """Largest distance, in mm, between where two affines put a voxel of a grid of that shape."""
+def other_grid(volume: Any, expected: Any) -> str | None:
+    """What of a volume's grid is not as expected, to follow "found"; None if all is.
+
+    Both are anything with a `shape` and an `affine`. Affines may differ by their rounding, and axes
+    after the third do not count.
+    """
+    shape, other = (tuple(int(n) for n in grid.shape[:3]) for grid in (expected, volume))
+    if other != shape:
+        return f"{other}"
+    if np.allclose(volume.affine, expected.affine, atol=1e-3):
+        return None
     corners = list(product(*[(0, n - 1) for n in shape]))
-    return float(_distance(first, second, corners).max())
+    apart = _distance(volume.affine, expected.affine, corners).max()
+    return f"another affine, which puts voxels up to {apart:.3g} mm elsewhere"
 
 
 def _distance(first: np.ndarray, second: np.ndarray, voxels: ArrayLike) -> np.ndarray:

@@ -156,7 +156,7 @@ def draw_comparison(
             score = "" if view.dice is None else f"\nDice {view.dice:.3f}"
             grey = {"cmap": "gray", "vmin": 0, "vmax": 1}
             name = textwrap.fill(view.title, 22)
-            style.show(rows[0], view.image[..., at], 1, f"{name}{score}", True, **grey)
+            style.show(rows[0], view.image[..., at], 1, f"{name}{score}", sides=True, **grey)
             style.show(rows[1], view.image[..., at], 1, **{**grey, "vmax": 1.6})
             _contours(rows[1], fixed, at, 0.9, style.ORANGE)
             if view is fixed:

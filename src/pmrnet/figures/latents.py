@@ -129,8 +129,8 @@ def draw_latents(
         return error, f"fixed - it: mean |·| {np.abs(error[brain]).mean():.3f}"
 
     style.bare(axes[0, 0])
-    style.show(axes[0, 1], style.middle(moving), spacing, "moving", True, **grey)
-    style.show(axes[0, 2], style.middle(fixed), spacing, "fixed", True, **grey)
+    style.show(axes[0, 1], style.middle(moving), spacing, "moving", sides=True, **grey)
+    style.show(axes[0, 2], style.middle(fixed), spacing, "fixed", sides=True, **grey)
     error, text = difference(np.asarray(moving))
     style.show(axes[0, 3], style.middle(error), spacing, text.replace("it", "moving"), **signed)
     sizes = [
@@ -147,7 +147,7 @@ def draw_latents(
         style.show(row[0], style.middle(velocity), 2 * spacing, "|velocity|", **scale)
         shown = style.show(row[1], style.middle(displacement), spacing, "|displacement|", **scale)
         _draw_lines(row[1], style.middle(latent.displacement), spacing)
-        style.show(row[2], style.middle(moved), spacing, "moved", True, **grey)
+        style.show(row[2], style.middle(moved), spacing, "moved", sides=True, **grey)
         error, text = difference(moved)
         signs = style.show(
             row[3], style.middle(error), spacing, text.replace("it", "moved"), **signed

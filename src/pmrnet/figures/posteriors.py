@@ -131,7 +131,9 @@ def draw_posteriors(
     for panel in axes.flat:
         style.bare(panel)
     for panel, image, name in zip(axes[0], (moving, fixed), ("moving", "fixed"), strict=False):
-        style.show(panel, style.middle(image), spacing, name, True, cmap="gray", vmin=0, vmax=1)
+        style.show(
+            panel, style.middle(image), spacing, name, sides=True, cmap="gray", vmin=0, vmax=1
+        )
     reach = [[-spacing / 2, (n - 0.5) * spacing] for n in fixed.shape[:2]]
     for column, level in enumerate(levels):
         rows = (("|mean|", level.mean_size, style.AMOUNT), ("SD", level.spread, style.SPREAD))

@@ -79,7 +79,9 @@ def show(
     if sides:
         for place, side in ((0.03, "L"), (0.97, "R")):
             panel.text(
-                *(place, 0.5, side),
+                place,
+                0.5,
+                side,
                 transform=panel.transAxes,
                 ha="left" if side == "L" else "right",
                 va="center",

@@ -6,12 +6,12 @@ All paths are relative to the current folder, the project's root.
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
+from pmrnet.make_command import make_command
 from pmrnet.protocol import Protocol
 
 #: whose experiments anyone's own data set is trained with, unless it has its own
@@ -114,7 +114,7 @@ class Dataset:
         InputError
             If one of them is not prepared.
         """
-        command = f"make data DATASET={shlex.quote(self.given)}"
+        command = make_command("data", self.given)
         if not self.prepared.is_dir():
             raise InputError(
                 f"{self.prepared}: expected the prepared volumes of {self.name}, found none; run "

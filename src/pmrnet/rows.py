@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from pmrnet.dataset import RECIPES, Dataset
 from pmrnet.errors import InputError
+from pmrnet.make_command import make_command
 from pmrnet.methods import ALIGNMENTS, METHODS, in_order, method_of, trained_elsewhere
 from pmrnet.optimised import recipe_of
 from pmrnet.table_rows import Row
@@ -60,7 +60,7 @@ def row_of(data: Dataset, method: str) -> Row:
     """Row of a method: its title and the command that makes it."""
     shown = method_of(method)
     goals = "train evaluate" if is_trained_here(data, method) else "evaluate"
-    command = f"make {goals} DATASET={shlex.quote(data.given)} METHOD={method}"
+    command = make_command(goals, data.given, method)
     return Row(method, shown.title, command, shown.paper)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
+from pmrnet.make_command import make_command
 from pmrnet.methods import method_of, split_name
 from pmrnet.optimised import recipe_of
 
@@ -51,11 +51,11 @@ def weights_of(dataset: str, method: str, weights: str | None = None) -> str:
     if recipe_of(data, name) is not None:
         raise InputError(
             f"{method}: expected a network, found a method without weights; its command is "
-            f"`make evaluate DATASET={shlex.quote(dataset)} METHOD={name}`."
+            f"`{make_command('evaluate', dataset, name)}`."
         )
     raise InputError(
         f"{method}: expected weights in {trained} or shipped ones, found none; run "
-        f"`make train DATASET={shlex.quote(data.given)} METHOD={name}`."
+        f"`{make_command('train', data.given, name)}`."
     )
 
 

@@ -7,7 +7,6 @@ volumes, experiments and results are, `pmrnet.dataset` says.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.dataset import Dataset, check_project
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
+from pmrnet.make_command import make_command
 from pmrnet.method_run import method_run, settings_of_use, used_config
 from pmrnet.methods import ALIGNMENTS, REFERENCES, method_of
 from pmrnet.optimised import Optimised, recipe_of
@@ -74,7 +74,7 @@ def train(dataset: str, method: str) -> Path:
     if not is_trained_here(data, method):
         raise InputError(
             f"{method}: expected a network to train on {data.name}, found a method that is not "
-            f"trained on it; run `make evaluate DATASET={shlex.quote(dataset)} METHOD={method}`."
+            f"trained on it; run `{make_command('evaluate', dataset, method)}`."
         )
     experiment = Experiment.load(data.experiment(method))
     subjects = data.subjects(data.protocol.train + data.protocol.validation)
@@ -170,7 +170,7 @@ def ship(dataset: str, method: str, passes: int | None = None) -> Path:
     if not (trained := data.run(method) / "weights.json").is_file():
         raise InputError(
             f"{trained}: expected weights that were trained here, found none; run "
-            f"`make train DATASET={shlex.quote(data.given)} METHOD={method}`."
+            f"`{make_command('train', data.given, method)}`."
         )
     network, description = weights.load_network(trained)
     _, used = looking(network, {**description, "passes": passes})  # or it says why not

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 
@@ -45,11 +44,13 @@ def _data(options: argparse.Namespace) -> None:
 
 def _draft(options: argparse.Namespace) -> None:
     from pmrnet.data.draft import write_draft
+    from pmrnet.make_command import make_command
 
     output = options.output or Path(f"{options.folder.resolve().name}.yaml")
     write_draft(options.folder, output, name=options.name, overwrite=options.overwrite)
-    quoted = shlex.quote(str(output))
-    print(f"drafted: {output}; read it, correct it, then run `make train DATASET={quoted}`")
+    print(
+        f"drafted: {output}; read it, correct it, then run `{make_command('train', str(output))}`"
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

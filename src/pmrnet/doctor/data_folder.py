@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from pmrnet.doctor.raw_files import read_files
 from pmrnet.doctor.raw_findings import raw_findings
 from pmrnet.doctor.start_dice import start_findings
 from pmrnet.errors import InputError
+from pmrnet.make_command import make_command
 from pmrnet.protocol import SPLITS, Protocol
 
 
@@ -49,7 +49,7 @@ def check_data(
             protocol = Protocol.load(given)
         except InputError as error:
             return [Finding("error", str(error))]
-    command = f"make data DATASET={shlex.quote(given or protocol.name)}"
+    command = make_command("data", given or protocol.name)
     names = [name for split in SPLITS for name in getattr(protocol, split)]
     counts = ", ".join(f"{len(getattr(protocol, split))} {split}" for split in SPLITS)
     findings = [

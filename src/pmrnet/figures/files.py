@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from pmrnet.figures.material import (
 from pmrnet.figures.network_diagram import draw_network
 from pmrnet.figures.posteriors import draw_posteriors, level_posteriors
 from pmrnet.files import atomic_path
+from pmrnet.make_command import make_command
 from pmrnet.methods import method_of
 
 
@@ -84,7 +84,7 @@ def dice_figure(dataset: str, make: bool = False, methods: Sequence[str] | None 
     if not scores:
         raise InputError(
             f"{data.results}: expected the stored result of one method or more, found none; run "
-            f"`make evaluate DATASET={shlex.quote(dataset)}`."
+            f"`{make_command('evaluate', dataset)}`."
         )
     title = f"Dice on {data.name}, {len(next(iter(scores.values())))} pairs"
     return draw_dice_boxes(scores, absent, title, beyond=(method_of("none").title,))

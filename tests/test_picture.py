@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pmrnet.picture import draw_registration, warp_image
+from pmrnet.picture import draw_registration
 
 SHAPE = (20, 24, 16)
 
@@ -17,14 +17,6 @@ def shift(voxels, axis):
     field = np.zeros((*SHAPE, 3), np.float32)
     field[..., axis] = voxels
     return field
-
-
-def test_warp_moves_by_whole_and_half_voxels(images):
-    moving, _ = images
-    np.testing.assert_allclose(warp_image(moving, shift(2, 1))[:, :-2], moving[:, 2:], atol=1e-6)
-    half = (moving[:-1] + moving[1:]) / 2
-    np.testing.assert_allclose(warp_image(moving, shift(0.5, 0))[:-1], half, atol=1e-6)
-    assert not warp_image(moving, shift(100, 2)).any()
 
 
 def panels(path):

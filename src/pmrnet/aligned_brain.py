@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +14,7 @@ from pmrnet.data.affine import estimate_affine
 from pmrnet.data.brain_box import cut_to_brain
 from pmrnet.data.intensity import normalise
 from pmrnet.data.resampling import resample
-from pmrnet.data.template import icbm152, icbm152_volume, network_grid
+from pmrnet.data.template import icbm152_brain, icbm152_volume, network_grid
 from pmrnet.data.volume import Volume, canonical
 from pmrnet.errors import InputError
 from pmrnet.grid_resampling import resample_replicated
@@ -118,10 +117,4 @@ def place_image(source: BrainImage) -> AlignedBrain:
 
 def _overlap(inside: NDArray[np.bool_], shape: tuple[int, int, int]) -> float:
     """Share of a brain, where it is on the network grid at 2 mm, that lies in the template's."""
-    return float((inside & _template_brain(shape)).sum() / max(1, inside.sum()))
-
-
-@lru_cache(maxsize=1)
-def _template_brain(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """Where the template's brain is on the network grid at 2 mm."""
-    return icbm152(network_grid(2, shape)) > 0
+    return float((inside & icbm152_brain(2, shape)).sum() / max(1, inside.sum()))

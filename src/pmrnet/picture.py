@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy import ndimage
 
 from pmrnet.files import atomic_path
+from pmrnet.image_warp import warp_image
 
 _TITLES = (
     "moving",
@@ -23,20 +23,6 @@ _TITLES = (
 _PLANES = ("sagittal", "coronal", "axial")
 # Voxels between two lines of the drawn grid.
 _GRID_STEP = 4
-
-
-def warp_image(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Image at ``p + u(p)``, linear, 0 beyond the grid.
-
-    Parameters
-    ----------
-    image
-        Array (X, Y, Z).
-    displacement
-        u, (X, Y, Z, 3), in voxels.
-    """
-    at = np.indices(image.shape, dtype=np.float32) + np.moveaxis(displacement, -1, 0)
-    return ndimage.map_coordinates(np.asarray(image, np.float32), at, order=1, prefilter=False)
 
 
 def draw_registration(

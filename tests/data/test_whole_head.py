@@ -10,7 +10,7 @@ from pmrnet.data.volume import Volume, load_image
 from pmrnet.data.whole_head import (
     LARGEST_BRAIN_LITRES,
     LARGEST_FRACTION,
-    extent,
+    nonzero_amount,
     refuse_whole_head,
 )
 from pmrnet.errors import InputError
@@ -38,7 +38,7 @@ def head():
 
 def test_extent():
     brain = ellipsoid((65, 85, 65))
-    litres, fraction = extent(image(brain))
+    litres, fraction = nonzero_amount(image(brain))
     assert litres == pytest.approx(4 / 3 * np.pi * 0.65 * 0.85 * 0.65, rel=0.02)
     assert fraction == brain.mean()
 
@@ -50,7 +50,7 @@ def test_brains_pass():
     brain = ellipsoid((75, 92, 70))
     box = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(brain))
     refuse_whole_head(PATH, image(brain[box]))
-    assert extent(image(brain[box]))[1] > 0.5
+    assert nonzero_amount(image(brain[box]))[1] > 0.5
 
 
 def test_heads_do_not():
@@ -66,7 +66,7 @@ def test_heads_do_not():
 def test_small_head_in_a_narrow_field_of_view():
     small = image(head(), noise=1)
     small = Volume(small.data[20:60, 20:56, 15:45], AFFINE)
-    litres, fraction = extent(small)
+    litres, fraction = nonzero_amount(small)
     assert litres < LARGEST_BRAIN_LITRES
     assert fraction > LARGEST_FRACTION
     with pytest.raises(InputError, match="whole head"):
@@ -78,6 +78,6 @@ def test_small_head_in_a_narrow_field_of_view():
 def test_real_brains_are_far_from_it(data_path):
     brains = [files.image for files in find_subjects(data_path / "lpba40").values()]
     brains += sorted(data_path.glob("mindboggle/*/*/t1weighted_brain.nii.gz"))
-    found = np.array([extent(load_image(path)) for path in brains])
+    found = np.array([nonzero_amount(load_image(path)) for path in brains])
     assert len(found) >= 40
     assert (found.max(0) < (0.85 * LARGEST_BRAIN_LITRES, 0.85 * LARGEST_FRACTION)).all()

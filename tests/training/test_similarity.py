@@ -7,21 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import RegularGridInterpolator
 
-from pmrnet.training.similarity import ValidationSimilarity, brain_difference, warp_image
+from pmrnet.training.similarity import ValidationSimilarity, brain_difference
 
 SHAPE = (7, 8, 9)
-
-
-def test_warped_image_is_interpolated_linearly(rng):
-    image = rng.random(SHAPE, np.float32)
-    u = rng.uniform(-3, 3, (*SHAPE, 3)).astype(np.float32)
-    last = np.array(SHAPE) - 1
-    points = np.clip(np.moveaxis(np.indices(SHAPE), 0, -1) + u, 0, last)
-    expected = RegularGridInterpolator([np.arange(n) for n in SHAPE], image)(points)
-    np.testing.assert_allclose(warp_image(image, u), expected, atol=1e-5)
-    np.testing.assert_array_equal(warp_image(image, np.zeros((*SHAPE, 3))), image)
 
 
 def test_difference_counts_where_either_is_brain():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pmrnet.data.volume import Volume
-from pmrnet.data.whole_head import LARGEST_BRAIN_LITRES, extent
+from pmrnet.data.whole_head import LARGEST_BRAIN_LITRES, nonzero_amount
 from pmrnet.errors import InputError
 
 # A scale in a header may make 0.99999 of 1, and a tool's floor 0.0001 of 0.
@@ -38,7 +38,7 @@ def cut_out(image: Volume, mask: Volume, image_name: object, mask_name: object) 
             "it is to mask; give the mask, or none if the image is a brain without skull."
         )
     brain = replace(image, data=np.where(inside_mask(mask, mask_name), image.data, 0))
-    litres, _ = extent(brain)
+    litres, _ = nonzero_amount(brain)
     if litres > LARGEST_BRAIN_LITRES:
         raise InputError(
             f"{mask_name}: expected the mask of a brain, found one that keeps {litres:.1f} litres "

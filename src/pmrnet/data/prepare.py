@@ -14,7 +14,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from pmrnet.data.prepared import PreparedSubject, describe_inputs, is_prepared, 
 from pmrnet.data.resampling import resample
 from pmrnet.data.room import check_room
 from pmrnet.data.subject_files import SubjectFiles
-from pmrnet.data.template import Grid, icbm152, network_grid
+from pmrnet.data.template import Grid, icbm152_brain, network_grid
 from pmrnet.data.volume import Volume, load_labels
 from pmrnet.errors import InputError
 from pmrnet.folder_lock import folder_lock
@@ -80,11 +79,6 @@ class PrepareSettings:
         """Short SHA-256 of the settings."""
         text = json.dumps(self.as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=1)
-def _template_brain(shape: tuple[int, int, int]) -> np.ndarray:
-    return icbm152(network_grid(1, shape)) > 0
 
 
 def _share_beyond(brain: Volume, template_to_subject: np.ndarray, grid: Grid) -> float:
@@ -153,7 +147,7 @@ def prepare_subject(
             f"{files.image}: expected a brain on the template after alignment, found nothing there;"
             " check that the image is skull-stripped and its header right."
         )
-    overlap = float((inside & _template_brain(settings.shape)).sum() / inside.sum())
+    overlap = float((inside & icbm152_brain(1, settings.shape)).sum() / inside.sum())
     if overlap < POOR_OVERLAP:
         notices.append(
             f"only {overlap:.0%} of the brain lies inside the template after alignment; look at "

@@ -128,6 +128,20 @@ def icbm152(grid: Grid) -> np.ndarray:
     return _on_grid(icbm152_volume(), grid, order=1)
 
 
+@lru_cache(maxsize=2)
+def icbm152_brain(spacing: float, shape: tuple[int, int, int]) -> np.ndarray:
+    """Where the template's brain is on the network grid; bool, kept and not to be written to.
+
+    Parameters
+    ----------
+    spacing, shape
+        As of `network_grid`.
+    """
+    brain = icbm152(network_grid(spacing, shape)) > 0
+    brain.setflags(write=False)
+    return brain
+
+
 def icbm152_labels(grid: Grid) -> np.ndarray:
     """Desikan-Killiany labels of the template on a grid, nearest neighbour.
 

@@ -37,7 +37,7 @@ def refuse_whole_head(path: Path, image: Volume, advice: str = _ADVICE) -> None:
     InputError
         If more than `LARGEST_BRAIN_LITRES` or more than `LARGEST_FRACTION` of the grid is not 0.
     """
-    litres, fraction = extent(image)
+    litres, fraction = nonzero_amount(image)
     if is_whole_head(image):
         raise InputError(
             f"{path}: expected a skull-stripped brain that is 0 outside, found {litres:.1f} litres "
@@ -47,11 +47,11 @@ def refuse_whole_head(path: Path, image: Volume, advice: str = _ADVICE) -> None:
 
 def is_whole_head(image: Volume) -> bool:
     """Whether more of the image is not 0 than a brain alone takes."""
-    litres, fraction = extent(image)
+    litres, fraction = nonzero_amount(image)
     return litres > LARGEST_BRAIN_LITRES or fraction > LARGEST_FRACTION
 
 
-def extent(image: Volume) -> tuple[float, float]:
+def nonzero_amount(image: Volume) -> tuple[float, float]:
     """What is not 0 in an image: its volume in litres, and its share of the grid."""
     count = np.count_nonzero(image.data)
     voxel = abs(np.linalg.det(image.affine[:3, :3]))

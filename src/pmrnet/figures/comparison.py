@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pmrnet.figures import style
+from pmrnet.image_warp import warp_image
 from pmrnet.label_warp import header_moved_labels, moved_labels
-from pmrnet.picture import warp_image
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pmrnet.errors import InputError
 from pmrnet.figures import style
-from pmrnet.picture import warp_image
+from pmrnet.image_warp import warp_image
 
 if TYPE_CHECKING:
     from pmrnet.figures.posteriors import LevelPosterior

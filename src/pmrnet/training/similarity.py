@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
+from pmrnet.image_warp import warp_image
 from pmrnet.training.keep_best import KeepBest, as_batch
 
 
@@ -60,19 +60,9 @@ class ValidationSimilarity(KeepBest):
                 {"moving": as_batch(self.images[moving]), "fixed": as_batch(self.images[fixed])}
             )
             displacement = outputs["displacement"][0][every, every, every] / self.stride
-            moved = warp_image(self.compared[moving], displacement)
+            moved = warp_image(self.compared[moving], displacement, beyond="nearest")
             values.append(brain_difference(moved, self.compared[fixed]))
         return -float(np.mean(values))
-
-
-def warp_image(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Image at p + u(p), linear, clipped to the grid; u (X, Y, Z, 3) in voxels."""
-    location = np.moveaxis(np.asarray(displacement, np.float32), -1, 0).copy()
-    for axis, size in enumerate(image.shape):
-        along = [1, 1, 1]
-        along[axis] = size
-        location[axis] += np.arange(size, dtype=np.float32).reshape(along)
-    return ndimage.map_coordinates(np.asarray(image, np.float32), location, order=1, mode="nearest")
 
 
 def brain_difference(moved: np.ndarray, fixed: np.ndarray) -> float:

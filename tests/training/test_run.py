@@ -181,13 +181,15 @@ def test_a_mended_experiment_begins_in_the_same_folder(subjects, tmp_path):
         "1 or fewer passes for": {"stages": (stage, dataclasses.replace(stage, passes=2))},
         "multiple of the 2 mm": {"stages": (dataclasses.replace(stage, spacing=2), stage)},
         "expected": {"init": "no-such-weights"},
+        "one entry per level": {"network": {**NETWORK, "filters": [2, 2]}},
+        "objective elbo": {"objective": {"levl_weight": 1.0}},
     }
     for sentence, changes in wrong.items():
         stored_at = 2 if "2 mm" in sentence else 1
         given = {name: SimpleNamespace(**vars(s)) for name, s in subjects.items()}
         for subject in given.values():
             subject.spacing = stored_at
-        with pytest.raises(InputError, match=sentence):
+        with pytest.raises(InputError, match=f"experiment tiny: .*{sentence}"):
             train(
                 dataclasses.replace(experiment(), **changes), tiny_protocol(), given, tmp_path, {}
             )

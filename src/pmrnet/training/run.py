@@ -20,25 +20,23 @@ from pmrnet.data.prepared import PreparedSubject
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
 from pmrnet.folder_lock import folder_lock
-from pmrnet.label_supervision import LabelSupervision
 from pmrnet.machine_limits import usable_cores
-from pmrnet.nn.build import build_objective, network_with_weights
+from pmrnet.nn.build import network_with_weights
 from pmrnet.nn.cascade import CascadedNetwork
-from pmrnet.nn.growing import GROWING, coarser_settings, grow
 from pmrnet.process_memory import freed_memory_kept
 from pmrnet.protocol import Protocol
 from pmrnet.provenance import collect, sha256_of
-from pmrnet.trained_weights import training_cost
 from pmrnet.training.accelerator import accelerator_name
 from pmrnet.training.checkpoint import Checkpoint, load_state, resume
 from pmrnet.training.keep_best import KeepBest
 from pmrnet.training.label_channels import training_labels
+from pmrnet.training.network_to_train import network_to_train, supervision_of
 from pmrnet.training.pairs import PairSequence
 from pmrnet.training.position import EpochPosition, stage_seed
 from pmrnet.training.progress import EpochLog, Progress, StopOnNaN
 from pmrnet.training.starts import add_start, read_starts
 from pmrnet.training.validation_callback import DataSet, validation_callback
-from pmrnet.weights import load_network, save_weights
+from pmrnet.weights import save_weights
 
 #: written when a stage is trained to its end
 _DONE = "done.json"
@@ -128,19 +126,10 @@ def _train_stages(
     Returns
     -------
     dict
-        What the weights that it started from were, see `_start_from`; empty for random ones.
+        What the weights that it started from were, see `network_to_train`; empty for random ones.
     """
     keras.utils.set_random_seed(experiment.seed)
-    supervision = _supervision(experiment)
-    network = network_with_weights(
-        experiment.network,
-        build_objective(experiment.objective),
-        supervision.weight if supervision else 0.0,
-    )
-    _check_grids(network, experiment, data_sets)
-    for stage in experiment.stages:
-        _set_passes(network, stage, experiment)
-    start = _start_from(network, experiment) if experiment.init else {}
+    network, start = network_to_train(experiment, data_sets)
     if start:
         claims = {**claims, "init": start["init"]["sha256"]}
         _refuse_others(folder, claims)
@@ -182,42 +171,6 @@ def _numbers(experiment: Experiment) -> range:
     return range(1, len(experiment.stages) + 1)
 
 
-def _supervision(experiment: Experiment) -> LabelSupervision | None:
-    return LabelSupervision(**experiment.labels) if experiment.labels else None
-
-
-def _start_from(network: keras.Model, experiment: Experiment) -> dict[str, Any]:
-    """Give the network the weights that the experiment names; says which they were.
-
-    They are of its own network, or of the one for half the resolution that it grows from; the
-    number of passes may differ, which take the same weights.
-    """
-    found, description = load_network(experiment.init)
-    spacing, theirs = experiment.stages[0].spacing, description["network"]
-    theirs, ours = _of_one_pass(theirs), _of_one_pass(experiment.network)
-    if theirs == ours:
-        network.set_weights(found.get_weights())
-    elif (
-        theirs.get("type") in GROWING
-        and theirs == coarser_settings(ours)
-        and description["spacing"] == 2 * spacing
-    ):
-        grow(network, found)
-    else:
-        raise InputError(
-            f"init: expected weights of the experiment's network {ours}, or, at "
-            f"{2 * spacing} mm, of the one without its finest level ({', '.join(GROWING)}), found "
-            f"{experiment.init}, which are of {theirs} at {description['spacing']} mm; make them "
-            "agree."
-        )
-    cost = training_cost(description.get("training", {}))
-    return {"init": {"weights": experiment.init, "sha256": description["sha256"], **cost}}
-
-
-def _of_one_pass(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "passes"}
-
-
 def _seconds(experiment: Experiment, folder: Path) -> int:
     """Time that the steps and the validation took, over all starts, by the logs."""
     total = 0.0
@@ -247,27 +200,6 @@ def _refuse_others(folder: Path, claims: Mapping[str, str]) -> None:
             )
 
 
-def _check_grids(
-    network: keras.Model, experiment: Experiment, data_sets: Sequence[DataSet]
-) -> None:
-    """Refuse images that the network cannot halve as often as it wants, before any work."""
-    for _, subjects in data_sets:
-        subject = next(iter(subjects.values()))
-        for stage in experiment.stages:
-            if stage.spacing % subject.spacing:
-                raise InputError(
-                    f"spacing: expected a multiple of the {subject.spacing:g} mm that the volumes "
-                    f"are stored at, found {stage.spacing}; choose another spacing."
-                )
-            shape = tuple(n * subject.spacing / stage.spacing for n in subject.image.shape)
-            if any(n % network.multiple for n in shape):
-                raise InputError(
-                    f"spacing: expected images of multiples of {network.multiple} voxels for this "
-                    f"network, found {' x '.join(f'{n:g}' for n in shape)} at {stage.spacing} mm; "
-                    "choose another spacing, or another shape of the data."
-                )
-
-
 def _run_stage(
     network: keras.Model,
     stage: Stage,
@@ -285,10 +217,11 @@ def _run_stage(
     if done.exists():
         load_state(network, last, f"delete {stage_folder} to train this stage again")
         return
-    _set_passes(network, stage, experiment)
+    if isinstance(network, CascadedNetwork):
+        network.training_passes = stage.passes or network.passes
     seed = stage_seed(experiment.seed, number)
     training = [prepared[s] for split, prepared in data_sets for s in split.train]
-    supervision = _supervision(experiment)
+    supervision = supervision_of(experiment)
     sequence = PairSequence(
         load_images(training, stage.spacing),
         steps=stage.validate_every,
@@ -343,22 +276,6 @@ def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
     if find_spec("tensorflow") is None:
         return []
     return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
-
-
-def _set_passes(network: keras.Model, stage: Stage, experiment: Experiment) -> None:
-    """Train the stage's number of passes, or the network's own."""
-    cascaded = isinstance(network, CascadedNetwork)
-    if stage.passes is None:
-        if cascaded:
-            network.training_passes = network.passes
-    elif cascaded and stage.passes <= network.passes:
-        network.training_passes = stage.passes
-    else:
-        expected = f"{network.passes} or fewer passes" if cascaded else "no passes"
-        raise InputError(
-            f"stage: expected {expected} for this network {experiment.network['type']}, found "
-            f"{stage.passes}; correct the stage, or the passes of the network."
-        )
 
 
 def _optimizer(stage: Stage) -> keras.optimizers.Optimizer:

@@ -1,10 +1,12 @@
-"""The README's tables are those that are stored."""
+"""The tables of README and docs/results.md are those that are stored."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from pmrnet.methods import SHOWN
 from pmrnet.table_cells import number
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -12,19 +14,23 @@ REGIONS = ["Frontal", "Parietal", "Occipital", "Temporal", "Cingulate"]
 
 
 @pytest.mark.parametrize(
-    ("stored", "first", "columns"),
+    ("stored", "first", "columns", "shown"),
     [
         (
             "lpba40/table1.csv",
             "| Method | Source | Frontal |",
             [*REGIONS, "Putamen", "Hippocampus", "All labels"],
+            SHOWN,
         ),
-        ("oasis-trt-dkt31/table.csv", "| Method | Frontal |", [*REGIONS, "All labels"]),
+        ("oasis-trt-dkt31/table.csv", "| Method | Frontal |", [*REGIONS, "All labels"], None),
     ],
 )
-def test_tables_have_all_rows_with_scores(stored, first, columns):
+def test_tables_have_the_rows_with_scores(stored, first, columns, shown):
     table = pd.read_csv(ROOT / "experiments" / stored)
     table = table[table["Frontal mean"].notna()]
+    if shown is not None:
+        printed = table["source"].str.startswith("paper")
+        table = table[printed | table["method"].isin(shown)]
     expected = []
     for _, row in table.iterrows():
         source = [row["source"].split(":")[0]] if "Source" in first else []
@@ -36,3 +42,30 @@ def test_tables_have_all_rows_with_scores(stored, first, columns):
     stop = next(i for i in range(start, len(lines)) if not lines[i].startswith("|"))
     found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start:stop]]
     assert sorted(found) == sorted(expected)
+
+
+def test_page_of_results_has_the_scores_on_another_scanner():
+    """Cell by cell: Dice in the table are those of the methods named here, in its order."""
+    methods = {
+        "PMR-Net, trained on LPBA40": "pmrnet@lpba40 pmrnet-1mm@lpba40 pmrnet-refined@lpba40",
+        "the same with more convolutions": "pmrnet-deep@lpba40 pmrnet-grown@lpba40 "
+        "pmrnet-grown-two-passes@lpba40 pmrnet-deep-refined@lpba40",
+        "PMR-Net, trained there, on 12 subjects": "pmrnet pmrnet-refined",
+        "the same with more convolutions, trained there": "pmrnet-deep pmrnet-deep-refined",
+        "VoxelMorph, trained on LPBA40": "voxelmorph@lpba40 voxelmorph-1mm@lpba40",
+        "VoxelMorph, trained there": "voxelmorph",
+        "FAIM, trained on LPBA40": "faim@lpba40",
+        "FAIM, trained there": "faim",
+        "general-purpose weights, two looks": "general@lpba40 general-1mm@lpba40 "
+        "general-three-passes@lpba40 general-1mm-three-passes@lpba40 general-refined@lpba40 "
+        "general-1mm-refined@lpba40",
+    }
+    table = pd.read_csv(ROOT / "experiments/oasis-trt/table2.csv").dropna(subset="method")
+    dice = table.set_index("method")["All labels mean"]
+    page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    rows = page.partition("| | at 2 mm |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(rows) == len(methods)
+    for row, (title, names) in zip(rows, methods.items(), strict=True):
+        first, _, cells = row.removeprefix("| ").partition(" |")
+        assert first == title
+        assert re.findall(r"0\.\d{3}", cells) == [number(dice[n], 3) for n in names.split()]

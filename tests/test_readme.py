@@ -69,3 +69,24 @@ def test_page_of_results_has_the_scores_on_another_scanner():
         first, _, cells = row.removeprefix("| ").partition(" |")
         assert first == title
         assert re.findall(r"0\.\d{3}", cells) == [number(dice[n], 3) for n in names.split()]
+
+
+def test_choices_have_the_scores_of_the_tables():
+    methods = {
+        "the default": "general-three-passes",
+        "`--weights lpba40-general-1mm`": "general-1mm-three-passes",
+        "`--refine`": "general-three-passes-refined",
+        "ANTs SyN, for comparison": "syn",
+    }
+    one, two = (
+        pd.read_csv(ROOT / "experiments" / name).dropna(subset="method").set_index("method")
+        for name in ("lpba40/table1.csv", "oasis-trt/table2.csv")
+    )
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| | Dice on LPBA40 |")) + 2
+    for line, (title, method) in zip(lines[start:], methods.items(), strict=False):
+        elsewhere = method if method == "syn" else f"{method}@lpba40"
+        assert line.startswith(f"| {title}")
+        scores = one.loc[method, "All labels mean"], two.loc[elsewhere, "All labels mean"]
+        assert [cell.strip() for cell in line.split("|")[2:4]] == [number(s, 3) for s in scores]
+    assert lines[start + len(methods)] == ""

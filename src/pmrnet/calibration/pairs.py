@@ -95,11 +95,15 @@ class PairErrors:
         return points
 
     def _measure(self, moving: str, fixed: str, temperature: float) -> Points:
-        if (moving, fixed) not in self._located:
-            self._located[moving, fixed] = self._locate(moving, fixed)
         pair = self.subjects[moving], self.subjects[fixed]
         deviation = self.predictor.deviation(*pair, temperature)
-        return self._located[moving, fixed].with_deviation(deviation)
+        return self.located(moving, fixed).with_deviation(deviation)
+
+    def located(self, moving: str, fixed: str) -> LocatedErrors:
+        """Errors of a pair and where they are, whatever is predicted for them."""
+        if (moving, fixed) not in self._located:
+            self._located[moving, fixed] = self._locate(moving, fixed)
+        return self._located[moving, fixed]
 
     def _locate(self, moving: str, fixed: str) -> LocatedErrors:
         subjects = self.subjects[moving], self.subjects[fixed]

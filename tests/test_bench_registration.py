@@ -58,13 +58,19 @@ if sys.argv[1] == "batch":
     assert main([*brains, "--output", str(tmp_path / "bench")]) == 0
     with (tmp_path / "calls.csv").open() as stream:
         calls = list(csv.reader(stream))
-    assert len(calls) == 3 * 2 + 2
-    assert [tuple(c[1:3]) for c in calls[::2][:3]] == [
+    assert len(calls) == 3 * 4 + 4
+    assert [tuple(c[1:3]) for c in calls[::4][:3]] == [
         (brains[0], brains[1]),
         (brains[1], brains[2]),
         (brains[2], brains[0]),
     ]
-    assert ["--no-report" in c for c in calls] == [True, False] * 4
+    ways = [[], [], ["lpba40-general-1mm"], ["--refine"]]
+    assert ["--no-report" in c for c in calls] == [True, False, False, False] * 4
+    for number, call in enumerate(calls):
+        assert [word for word in call if word in ("lpba40-general-1mm", "--refine")] == ways[
+            number % 4
+        ]
+    assert len({c[3] for c in calls[12:]}) == 4  # folders of the batches
     text = (tmp_path / "bench" / "registration.md").read_text()
     assert text in capsys.readouterr().out
     assert "7x8x9" in text

@@ -28,8 +28,12 @@ from pmrnet.image_files import open_image
 from pmrnet.provenance import collect
 
 _COMMAND = (sys.executable, "-m", "pmrnet")
-_WITHOUT_REPORT = ("--no-report",)
-_WAYS: Mapping[str, tuple[str, ...]] = {"all but the report": _WITHOUT_REPORT, "with report": ()}
+_WAYS: Mapping[str, tuple[str, ...]] = {
+    "all but the report": ("--no-report",),
+    "with report": (),
+    "with report, `--weights lpba40-general-1mm`": ("--weights", "lpba40-general-1mm"),
+    "with report, `--refine`": ("--refine",),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +80,10 @@ def run(brains: Sequence[Path], output: Path) -> None:
                 out = str(Path(folder) / "out")
                 command = ["register", str(moving), str(fixed), "-o", out, "--overwrite", *flags]
                 cold[way].append(timed([*_COMMAND, *command]))
-        batch = {way: _batch(brains, Path(folder), flags) for way, flags in _WAYS.items()}
+        batch = {
+            way: _batch(brains, Path(folder), f"batch{number}", flags)
+            for number, (way, flags) in enumerate(_WAYS.items())
+        }
     load["after"] = os.getloadavg()[0]
     provenance = collect({}, {"images": images}, seed=None, steps=None, weights_sha256=None)
     results = {"provenance": provenance, "load": load, "cold": cold, "batch": batch}
@@ -113,7 +120,7 @@ def timed(command: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _batch(brains: Sequence[Path], folder: Path, flags: Sequence[str]) -> dict[str, Any]:
+def _batch(brains: Sequence[Path], folder: Path, name: str, flags: Sequence[str]) -> dict[str, Any]:
     """`timed` of all ordered pairs, and the seconds of each, the first one's compiling in it."""
     table = folder / "pairs.csv"
     with table.open("w", newline="", encoding="utf-8") as stream:
@@ -121,7 +128,7 @@ def _batch(brains: Sequence[Path], folder: Path, flags: Sequence[str]) -> dict[s
         writer.writerow(["moving", "fixed", "name"])
         for number, (moving, fixed) in enumerate(itertools.permutations(brains, 2)):
             writer.writerow([moving.resolve(), fixed.resolve(), f"pair{number}"])
-    out = folder / f"batch{len(flags)}"
+    out = folder / name
     found = timed([*_COMMAND, "batch", str(table), "-o", str(out), *flags])
     with (out / "results.csv").open(newline="", encoding="utf-8") as stream:
         return {**found, "seconds": [float(row["seconds"]) for row in csv.DictReader(stream)]}

@@ -56,9 +56,10 @@ def test_page_of_results_has_the_scores_on_another_scanner():
         "VoxelMorph, trained there": "voxelmorph",
         "FAIM, trained on LPBA40": "faim@lpba40",
         "FAIM, trained there": "faim",
-        "general-purpose weights, two looks": "general@lpba40 general-1mm@lpba40 "
-        "general-three-passes@lpba40 general-1mm-three-passes@lpba40 general-refined@lpba40 "
-        "general-1mm-refined@lpba40",
+        "general-purpose weights, two passes": "general@lpba40 general-three-passes@lpba40 "
+        "general-refined@lpba40",
+        "general-purpose 1 mm weights, two passes": "general-1mm@lpba40 "
+        "general-1mm-three-passes@lpba40 general-1mm-refined@lpba40",
     }
     table = pd.read_csv(ROOT / "experiments/oasis-trt/table2.csv").dropna(subset="method")
     dice = table.set_index("method")["All labels mean"]

@@ -37,7 +37,7 @@ def dask_client(workers: int = 0, scheduler: str | None = None) -> Iterator[Clie
     except ImportError as error:
         raise InputError(
             "Workers: expected the package distributed, found none; run `pip install "
-            "'pmrnet[batch]'`, or leave --workers and --scheduler out."
+            "'distributed>=2024.1'`, or leave --workers and --scheduler out."
         ) from error
     if scheduler is not None:
         try:

@@ -16,7 +16,7 @@ results in OUT, and OUT/results.csv says what became of it. A pair that fails is
 the exit status is then 1. Of a mask, whole numbers above 0 are brain, or probabilities from 0.5.
 """
 _CLUSTERS = """\
-Several processes need `pip install 'pmrnet[batch]'` (Dask). On one machine: --workers 4. On a
+Several processes need `pip install 'distributed>=2024.1'` (Dask). On one machine: --workers 4. On a
 cluster with Slurm, where all nodes see the same files, start workers with dask-jobqueue and give
 the address of their scheduler:
 

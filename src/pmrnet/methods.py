@@ -101,6 +101,9 @@ METHODS = {
     "pmrnet-grown-two-passes": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, two passes", home="lpba40"
     ),
+    "pmrnet-grown-coarse-to-fine": Method(
+        "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and two passes", home="lpba40"
+    ),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from scipy.ndimage import gaussian_filter
 
+from pmrnet import spatial
 from pmrnet.errors import InputError
 from pmrnet.nn.build import build_network, network_with_weights
 from pmrnet.nn.cascade import with_passes
@@ -23,10 +24,11 @@ KINDS = {
 }
 
 
-def make(kind, passes, grid=GRID, **training):
+def make(kind, passes, grid=GRID, coarse_passes=0, **training):
     """A network without noise whose fields reach a voxel or two, unlike those of a fresh one."""
     keras.utils.set_random_seed(0)
-    config = {"type": kind, "integration_steps": 3, "passes": passes, **KINDS[kind]}
+    counts = {"passes": passes, "coarse_passes": coarse_passes}
+    config = {"type": kind, "integration_steps": 3, **counts, **KINDS[kind]}
     network = build_network(config, **training)
     network.build(dict.fromkeys(("moving", "fixed"), (1, *grid, 1)))
     posteriors = getattr(network, "posteriors", None) or [network.posterior_model]
@@ -58,15 +60,63 @@ def close(found, expected):
     np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-3, atol=1e-3)
 
 
-def velocity_after(network, inputs, passes):
+def velocity_after(network, inputs, passes, coarse_passes=0):
     """By hand: every look is at the moving image resampled once, by all that was found before."""
     seen, velocity = inputs, 0.0
+    if coarse_passes:
+        velocity = coarse_velocity(network, inputs, coarse_passes)
+        u = network.displacement_of(ops.convert_to_tensor(velocity))
+        moved = network.transformer([ops.convert_to_tensor(inputs["moving"]), u])
+        seen = inputs | {"moving": numpy_of(moved)}
     for _ in range(passes):
         velocity = velocity + numpy_of(network(seen)["velocity"])
         u = network.displacement_of(ops.convert_to_tensor(velocity))
         moved = network.transformer([ops.convert_to_tensor(inputs["moving"]), u])
         seen = inputs | {"moving": numpy_of(moved)}
     return velocity
+
+
+def coarse_velocity(network, inputs, passes):
+    """By hand: that of images of half the size, with margins, on the grid of the fine velocity."""
+    halves = {key: downsampled(x) for key, x in inputs.items()}
+    sizes = next(iter(halves.values())).shape[1:-1]
+    margins = [(0, 0), *((0, -n % network.multiple) for n in sizes), (0, 0)]
+    halves = {key: np.pad(x, margins) for key, x in halves.items()}
+    found = numpy_of(spatial.upsample_field(velocity_after(network, halves, passes), 1))
+    return found[(slice(None), *map(slice, sizes))]
+
+
+def downsampled(x):
+    """Half the size: what `spatial.halve` is for has tests of its own."""
+    return numpy_of(spatial.halve(ops.convert_to_tensor(x)))
+
+
+@pytest.mark.parametrize("coarse_passes", [1, 2])
+@pytest.mark.parametrize("grid", [GRID, (12, 20)])
+def test_coarse_passes_come_first_and_see_half_the_resolution(kind, coarse_passes, grid, rng):
+    inputs = images(rng, grid)
+    once = make(kind, 1, grid)
+    expected = velocity_after(once, inputs, 2, coarse_passes)
+    network = make(kind, 2, grid, coarse_passes)
+    assert expected.shape == (1, *(n // 2 for n in grid), 2)
+    close(network(inputs)["velocity"], expected)
+    close(network.predict_on_batch(inputs)["velocity"], expected)
+    close(network(inputs, training=True)["velocity"], expected)
+    shared = network.shared_by_draws(inputs["moving"], inputs["fixed"])
+    for found in (network.mean_from(shared), network.sample_from(shared)):
+        close(found, expected)
+    assert not np.allclose(velocity_after(once, inputs, 2), expected, atol=1e-2)
+
+
+def test_coarse_passes_move_what_lies_beyond_the_reach_of_the_others(rng):
+    """A pass that knows shifts of one voxel alone knows those of two at half the resolution."""
+    network = make("concatenation", 1, coarse_passes=1)
+    one_voxel = numpy_of(network.posterior_model.mean.bias) * 0 + np.array([0.5, 0], np.float32)
+    for weight in network.trainable_weights:
+        weight.assign(0 * weight)
+    network.posterior_model.mean.bias.assign(one_voxel)  # of the half grid: a voxel of the images
+    found = numpy_of(network(images(rng))["velocity"])
+    np.testing.assert_allclose(found[..., 0], 0.5 + 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3])
@@ -115,7 +165,7 @@ def test_gradients_go_through_all_passes(rng):
         pytest.skip("gradients are taken by TensorFlow's tape here")
     import tensorflow as tf
 
-    network = make("concatenation", 2)
+    network = make("concatenation", 2, coarse_passes=1)
     inputs = {key: gaussian_filter(x, (0, 3, 3, 0)) for key, x in images(rng).items()}
     weight = network.posterior_model.mean.bias
     target = ops.convert_to_tensor(inputs["fixed"])
@@ -136,6 +186,7 @@ def test_gradients_go_through_all_passes(rng):
         differences.append((ends[0] - ends[1]) / (2 * step))
     np.testing.assert_allclose(gradient, differences, rtol=0.05)
     network.training_passes = network.passes = 1
+    network.coarse_passes = 0
     with tf.GradientTape() as tape:
         value = loss()
     assert not np.allclose(numpy_of(tape.gradient(value, weight.value)), differences, rtol=0.2)
@@ -153,7 +204,7 @@ def test_training_may_take_fewer_passes(kind, inputs):
 
 
 def test_every_weight_is_trained(kind, inputs):
-    network = make(kind, 2, objective=Objective(level_weight=0.0))
+    network = make(kind, 2, coarse_passes=1, objective=Objective(level_weight=0.0))
     jit = keras.backend.backend() == "jax"
     network.compile(optimizer=keras.optimizers.Adam(1e-2), jit_compile=jit)
     before = [numpy_of(w).copy() for w in network.trainable_weights]
@@ -164,28 +215,37 @@ def test_every_weight_is_trained(kind, inputs):
 
 
 def test_configuration_round_trip(kind):
-    network = make(kind, 3)
+    network = make(kind, 3, coarse_passes=2)
     copy = type(network).from_config(network.get_config())
     assert copy.passes == copy.training_passes == 3
+    assert copy.coarse_passes == 2
     assert copy.get_config() == network.get_config()
 
 
 def test_wrong_number_is_named(kind):
     with pytest.raises(ValueError, match="passes must be 1 or more; got 0"):
         make(kind, 0)
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(ValueError, match=f"coarse_passes must be 0 or more; got {wrong}"):
+            make(kind, 1, coarse_passes=wrong)
 
 
-def test_the_same_weights_look_as_often_as_wanted(rng):
-    config = {"type": "pmrnet", "integration_steps": 2, "passes": 2, **LEVELS}
+@pytest.mark.parametrize("coarse_passes", [0, 1])
+def test_the_same_weights_look_as_often_as_wanted(coarse_passes, rng):
+    counts = {"passes": 2, "coarse_passes": coarse_passes}
+    config = {"type": "pmrnet", "integration_steps": 2, **counts, **LEVELS}
     trained = network_with_weights(config)
     draw_weights(trained, rng)
     inputs = images(rng, (8, 12, 16))
     before = numpy_of(trained(inputs)["velocity"])
+    plain = network_with_weights({**config, "passes": 1, "coarse_passes": 0})
+    plain.set_weights(trained.get_weights())
     once = with_passes(trained, 1)
     for passes in (1, 2, 3):
         found = with_passes(trained, passes)
         assert (found.passes, found.training_passes) == (passes, passes)
-        close(found(inputs)["velocity"], velocity_after(once, inputs, passes))
+        assert found.coarse_passes == coarse_passes
+        close(found(inputs)["velocity"], velocity_after(plain, inputs, passes, coarse_passes))
     assert not np.allclose(once(inputs)["velocity"], before, atol=1e-2)
     assert trained.passes == 2
     np.testing.assert_array_equal(numpy_of(trained(inputs)["velocity"]), before)

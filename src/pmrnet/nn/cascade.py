@@ -6,9 +6,10 @@ from typing import Any
 
 from keras import ops
 
+from pmrnet import spatial
 from pmrnet.errors import InputError
 from pmrnet.nn.network import Inference, RegistrationNetwork
-from pmrnet.value_checks import is_count
+from pmrnet.value_checks import is_count, is_count_or_0
 
 
 class CascadedNetwork(RegistrationNetwork):
@@ -24,13 +25,19 @@ class CascadedNetwork(RegistrationNetwork):
     passes
         How often the network looks, with the same weights; once in the paper. All passes but the
         last take the mean, and what the loss sees of levels and variance is of the last one.
+    coarse_passes
+        How often it looks before that at images of half the resolution, where it sees twice as
+        far; ours, 0 in the paper.
     """
 
-    def __init__(self, *, passes: int = 1, **kwargs: object) -> None:
+    def __init__(self, *, passes: int = 1, coarse_passes: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
         if passes < 1:
             raise ValueError(f"passes must be 1 or more; got {passes}.")
+        if not is_count_or_0(coarse_passes):
+            raise ValueError(f"coarse_passes must be 0 or more; got {coarse_passes!r}.")
         self.passes = passes
+        self.coarse_passes = coarse_passes
         #: how many of them a training step takes; to be set before compiling
         self.training_passes = passes
 
@@ -73,28 +80,56 @@ class CascadedNetwork(RegistrationNetwork):
     def sample_from(self, shared: tuple) -> object:
         """One sample of the velocity: the last pass."""
         velocity, seen = shared
-        return velocity + self.sample_seen(seen)
+        return _sum(velocity, self.sample_seen(seen))
 
     def _before_draws(self, moving: object, fixed: object, passes: int, mean_only: bool) -> tuple:
-        velocity = ops.zeros(())  # of the passes before
-        looked, moved = self.look_at_fixed(fixed), moving
-        for _ in range(passes - 1):
-            seen = self.look(moved, looked, mean_only=True)
-            velocity = velocity + self.infer_seen(seen, training=False).mean
-            displacement = self.resize_displacement(self.integration(velocity))
-            moved = self.transformer([moving, displacement])
+        velocity = self._coarse_velocity(moving, fixed) if self.coarse_passes else None
+        looked = self.look_at_fixed(fixed)
+        velocity, moved = self._look_on(moving, looked, passes - 1, velocity)
         return velocity, self.look(moved, looked, mean_only)
+
+    def _look_on(self, moving: object, looked: Any, passes: int, velocity: object) -> tuple:
+        """Velocity after so many more passes, None for none, and the image as it is moved then."""
+        moved = moving if velocity is None else self._moved(moving, velocity)
+        for _ in range(passes):
+            seen = self.look(moved, looked, mean_only=True)
+            velocity = _sum(velocity, self.infer_seen(seen, training=False).mean)
+            moved = self._moved(moving, velocity)
+        return velocity, moved
+
+    def _moved(self, moving: object, velocity: object) -> object:
+        displacement = self.resize_displacement(self.integration(velocity))
+        return self.transformer([moving, displacement])
+
+    def _coarse_velocity(self, moving: object, fixed: object) -> object:
+        """Velocity of the passes at half the resolution, on the grid of the others' velocity."""
+        # The coarse grid need not be one that the network takes: margins of 0 make it one.
+        coarse = [-(-n // 2) for n in moving.shape[1:-1]]
+        margins = [(0, 0), *((0, -n % self.multiple) for n in coarse), (0, 0)]
+        moving, fixed = (ops.pad(spatial.halve(image), margins) for image in (moving, fixed))
+        looked = self.look_at_fixed(fixed)
+        velocity, moved = self._look_on(moving, looked, self.coarse_passes - 1, None)
+        seen = self.look(moved, looked, mean_only=True)
+        velocity = _sum(velocity, self.infer_seen(seen, training=False).mean)
+        inside = (slice(None), *(slice(0, n) for n in coarse))
+        return spatial.upsample_field(velocity, 1)[inside]
 
     def _infer_last(self, velocity: object, seen: Any, training: bool) -> Inference:
         last = self.infer_seen(seen, training)
-        last.mean = velocity + last.mean
+        last.mean = _sum(velocity, last.mean)
         if training:
-            last.sample = velocity + last.sample
+            last.sample = _sum(velocity, last.sample)
         return last
 
     def get_config(self) -> dict:
         """Constructor arguments."""
-        return {**super().get_config(), "passes": self.passes}
+        own = {"passes": self.passes, "coarse_passes": self.coarse_passes}
+        return {**super().get_config(), **own}
+
+
+def _sum(before: object, velocity: object) -> object:
+    """Velocity of a pass after others; None before the first."""
+    return velocity if before is None else before + velocity
 
 
 def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
@@ -105,7 +140,8 @@ def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
     network
         With weights; is left as it is.
     passes
-        1 or more; where it is the network's own number, the network is returned.
+        1 or more, without the coarse ones, which stay; where it is the network's own number, the
+        network is returned.
 
     Raises
     ------

@@ -124,4 +124,4 @@ def _start_from(network: RegistrationNetwork, experiment: Experiment) -> dict[st
 
 
 def _of_one_pass(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "passes"}
+    return {key: value for key, value in settings.items() if key not in ("passes", "coarse_passes")}

@@ -103,15 +103,17 @@ class CascadedNetwork(RegistrationNetwork):
 
     def _coarse_velocity(self, moving: object, fixed: object) -> object:
         """Velocity of the passes at half the resolution, on the grid of the others' velocity."""
-        # The coarse grid need not be one that the network takes: margins of 0 make it one.
-        coarse = [-(-n // 2) for n in moving.shape[1:-1]]
-        margins = [(0, 0), *((0, -n % self.multiple) for n in coarse), (0, 0)]
-        moving, fixed = (ops.pad(spatial.halve(image), margins) for image in (moving, fixed))
+        # The coarse grid need not be one that the network takes: margins of 0 make it one. They are
+        # added before halving, since oneDNN's graphs merge two paddings before a convolution into
+        # a wrong one.
+        fine = moving.shape[1:-1]
+        margins = [(0, 0), *((0, -n % (2 * self.multiple)) for n in fine), (0, 0)]
+        moving, fixed = (spatial.halve(ops.pad(image, margins)) for image in (moving, fixed))
         looked = self.look_at_fixed(fixed)
         velocity, moved = self._look_on(moving, looked, self.coarse_passes - 1, None)
         seen = self.look(moved, looked, mean_only=True)
         velocity = _sum(velocity, self.infer_seen(seen, training=False).mean)
-        inside = (slice(None), *(slice(0, n) for n in coarse))
+        inside = (slice(None), *(slice(0, n // 2) for n in fine))
         return spatial.upsample_field(velocity, 1)[inside]
 
     def _infer_last(self, velocity: object, seen: Any, training: bool) -> Inference:

@@ -76,9 +76,6 @@ METHODS = {
     "baseline1-1mm": Method("Baseline-1, then 1 mm", home="lpba40"),
     "baseline1-deep": Method("Baseline-1, deeper posterior", home="lpba40"),
     "baseline1-grown": Method("Baseline-1, deeper posterior, grown to 1 mm", home="lpba40"),
-    "baseline1-grown-two-passes": Method(
-        "Baseline-1, deeper posterior, grown to 1 mm, two passes", home="lpba40"
-    ),
     "baseline2": Method("Baseline-2", "Baseline-2"),
     "baseline2-1mm": Method("Baseline-2, then 1 mm", home="lpba40"),
     "pmrnet-no-levels": Method("PMR-Net, no feature-level terms"),

@@ -78,11 +78,23 @@ def test_each_number_of_passes_is_scored(instead, tmp_path, capsys):
     assert (tmp_path / "passes.md").read_text() in capsys.readouterr().out
 
 
+def test_coarse_passes_come_before(instead, tmp_path):
+    found = {}
+    for coarse in ("0", "1"):
+        arguments = ["--methods", "pmrnet", "--pairs", "1", "--most", "1", "--coarse", coarse]
+        assert main([*arguments, "--output", str(tmp_path / coarse)]) == 0
+        found[coarse] = json.loads((tmp_path / coarse / "passes.json").read_text())["dice"]
+    assert found["0"] != found["1"]
+    assert "after 1 at half the resolution" in (tmp_path / "1" / "passes.md").read_text()
+    assert "at half" not in (tmp_path / "0" / "passes.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--methods", "pmrnet", "faim"], "faim: expected a network that may look again"),
         (["--methods", "pmrnet", "--most", "0"], "--most: expected 1 pass or more, found 0"),
+        (["--methods", "pmrnet", "--coarse", "-1"], "coarse passes: expected 0 or more, found -1"),
         (["--methods", "pmrnet", "--pairs", "21"], "expected 1 to 20 validation pairs"),
     ],
 )

@@ -255,6 +255,9 @@ def test_the_same_weights_look_as_often_as_wanted(coarse_passes, rng):
         assert (found.passes, found.training_passes) == (passes, passes)
         assert found.coarse_passes == coarse_passes
         close(found(inputs)["velocity"], velocity_after(plain, inputs, passes, coarse_passes))
+    other = with_passes(trained, 2, 1 - coarse_passes)
+    close(other(inputs)["velocity"], velocity_after(plain, inputs, 2, 1 - coarse_passes))
+    assert with_passes(trained, 2, coarse_passes) is trained
     assert not np.allclose(once(inputs)["velocity"], before, atol=1e-2)
     assert trained.passes == 2
     np.testing.assert_array_equal(numpy_of(trained(inputs)["velocity"]), before)
@@ -268,3 +271,5 @@ def test_what_cannot_look_so_often_is_said():
     for wrong in (0, -1, 2.5, "4", True):
         with pytest.raises(InputError, match=f"passes: expected 1 or more, found {wrong}"):
             with_passes(network, wrong)
+    with pytest.raises(InputError, match="coarse passes: expected 0 or more, found -1"):
+        with_passes(network, 1, -1)

@@ -60,15 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=20, help="number of validation pairs (20)")
     parser.add_argument("--most", type=int, default=MOST, help=f"passes up to this many ({MOST})")
     parser.add_argument(
+        "--coarse", type=int, default=0, help="passes at half the resolution before them (0)"
+    )
+    parser.add_argument(
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    return exit_status(
-        run, options.dataset, options.methods, options.pairs, options.most, options.output
-    )
+    counts = options.pairs, options.most, options.coarse
+    return exit_status(run, options.dataset, options.methods, *counts, options.output)
 
 
-def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Path) -> None:
+def run(
+    dataset: str, methods: Sequence[str], pairs: int, most: int, coarse: int, output: Path
+) -> None:
     """Score the methods and write `passes.json` and `passes.md`.
 
     Parameters
@@ -81,6 +85,8 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
         How many validation pairs, taken evenly from all.
     most
         The largest number of passes.
+    coarse
+        Number of passes at half the resolution before these.
     output
         Folder of the two files.
 
@@ -112,6 +118,7 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
         "protocol": data.name,
         "methods": list(methods),
         "most": most,
+        "coarse": coarse,
         "pairs": [list(pair) for pair in listed],
         "weights": {name: of["sha256"] for name, (_, of) in loaded.items()},
     }
@@ -124,7 +131,8 @@ def run(dataset: str, methods: Sequence[str], pairs: int, most: int, output: Pat
     examples = [[subjects[name] for name in pair] for pair in listed]
     for name, (network, description) in loaded.items():
         for passes in range(1, most + 1):
-            registrar = Registrar(with_passes(network, passes), description["spacing"])
+            used = with_passes(network, passes, coarse)
+            registrar = Registrar(used, description["spacing"])
             shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
             scores = [_scores(m, f, registrar.displacement(m, f), score) for m, f in shown]
             for measured in _MEASURED:
@@ -150,10 +158,12 @@ def markdown(results: Mapping[str, Any]) -> str:
         As written to `passes.json`.
     """
     record, most = results["provenance"], results["provenance"]["config"]["most"]
+    coarse = record["config"].get("coarse", 0)  # of older results: none
+    before = f", after {coarse} at half the resolution" if coarse else ""
     lines = [
         f"Mean Dice over the labels of {len(record['config']['pairs'])} validation pairs of "
         f"{record['config']['protocol']}, of networks that look once to {most} times, with the "
-        f"same weights; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
+        f"same weights{before}; commit {record['git']['commit'][:9]}, {record['created'][:10]}.",
     ]
     head = [
         f"| method | trained with | {' | '.join(map(str, range(1, most + 1)))} |",

@@ -134,7 +134,9 @@ def _sum(before: object, velocity: object) -> object:
     return velocity if before is None else before + velocity
 
 
-def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
+def with_passes(
+    network: RegistrationNetwork, passes: int, coarse_passes: int | None = None
+) -> CascadedNetwork:
     """A network of the same weights that looks so often, whatever it was trained with.
 
     Parameters
@@ -142,8 +144,10 @@ def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
     network
         With weights; is left as it is.
     passes
-        1 or more, without the coarse ones, which stay; where it is the network's own number, the
-        network is returned.
+        1 or more, without the coarse ones.
+    coarse_passes
+        0 or more; None for the network's own number. Where both numbers are the network's own, it
+        is returned.
 
     Raises
     ------
@@ -157,9 +161,15 @@ def with_passes(network: RegistrationNetwork, passes: int) -> CascadedNetwork:
         )
     if not is_count(passes):
         raise InputError(f"passes: expected 1 or more, found {passes}; give another number.")
-    if passes == network.passes:
+    coarse_passes = network.coarse_passes if coarse_passes is None else coarse_passes
+    if not is_count_or_0(coarse_passes):
+        raise InputError(
+            f"coarse passes: expected 0 or more, found {coarse_passes}; give another number."
+        )
+    counts = {"passes": passes, "coarse_passes": coarse_passes}
+    if counts == {key: getattr(network, key) for key in counts}:
         return network
-    other = type(network).from_config({**network.get_config(), "passes": passes})
+    other = type(network).from_config({**network.get_config(), **counts})
     other.build()
     other.set_weights(network.get_weights())
     return other

@@ -453,7 +453,7 @@ def test_a_missing_list_is_one_sentence(tmp_path, capsys):
 def test_without_dask_workers_are_refused(folder, tmp_path, network, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     path = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n")
-    with pytest.raises(InputError, match=r"pip install 'pmrnet\[batch\]'"):
+    with pytest.raises(InputError, match=r"pip install 'distributed>=2024.1'"):
         run(path, tmp_path / "out", workers=2)
     assert run(path, tmp_path / "out")[0] == 0
 

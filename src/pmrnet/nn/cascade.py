@@ -104,8 +104,8 @@ class CascadedNetwork(RegistrationNetwork):
     def _coarse_velocity(self, moving: object, fixed: object) -> object:
         """Velocity of the passes at half the resolution, on the grid of the others' velocity."""
         # The coarse grid need not be one that the network takes: margins of 0 make it one. They are
-        # added before halving, since oneDNN's graphs merge two paddings before a convolution into
-        # a wrong one.
+        # added before halving: right before the encoder's own padding, TensorFlow's compiled
+        # predictions on a CPU lost one of the two.
         fine = moving.shape[1:-1]
         margins = [(0, 0), *((0, -n % (2 * self.multiple)) for n in fine), (0, 0)]
         moving, fixed = (spatial.halve(ops.pad(image, margins)) for image in (moving, fixed))

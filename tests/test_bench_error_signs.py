@@ -1,4 +1,4 @@
-"""Maps beside errors: a network that is wrong where it says so, what is stored and shown."""
+"""Maps beside errors: what is compared, stored and shown."""
 
 import json
 from pathlib import Path

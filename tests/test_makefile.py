@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def machine(tmp_path):
-    """Run `make -B .venv/.core` dry, or for its first line, with certain Pythons to be found."""
+    """Run `make` for the core environment where certain Pythons work and others are broken."""
     make = shutil.which("make")
     if make is None or not (ROOT / "Makefile").is_file():
         pytest.skip("wants make, and the project's folder")

@@ -14,10 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from scipy import ndimage, stats
+from scipy import stats
 
 from pmrnet.bench.exit_status import exit_status
 from pmrnet.bench.report import store
@@ -28,8 +27,7 @@ from pmrnet.image_warp import warp_image
 from pmrnet.provenance import collect
 
 if TYPE_CHECKING:
-    from pmrnet.calibration.prediction import Predictor
-    from pmrnet.dataset import Dataset
+    from pmrnet.calibration.pairs import PairErrors
 
 #: what is compared with the errors, and how the table calls it
 SIGNS = {
@@ -78,6 +76,7 @@ def run(datasets: Sequence[str], weights: str, pairs: int, output: Path) -> None
     InputError
         If there are no such weights or pairs, or nothing to measure errors against.
     """
+    from pmrnet.calibration.pairs import PairErrors
     from pmrnet.calibration.prediction import Predictor
     from pmrnet.dataset import Dataset
     from pmrnet.weights import load_network
@@ -100,10 +99,9 @@ def run(datasets: Sequence[str], weights: str, pairs: int, output: Path) -> None
         config["pairs"][data.name] = [list(pair) for pair in listed]
         subjects = data.subjects(data.protocol.validation)
         data_used[data.name] = data_identity(data, subjects)
+        errors = PairErrors(data, subjects, predictor)
         shown = track(listed, data.name, console=Console(stderr=True))
-        found = [
-            _correlations(pair, data, subjects, predictor, config["temperature"]) for pair in shown
-        ]
+        found = [_correlations(*pair, errors, config["temperature"]) for pair in shown]
         correlations[data.name] = {sign: [of[sign] for of in found] for sign in SIGNS}
     results = {
         "provenance": collect(config, data_used, None, None, description["sha256"]),
@@ -113,17 +111,11 @@ def run(datasets: Sequence[str], weights: str, pairs: int, output: Path) -> None
 
 
 def _correlations(
-    pair: tuple[str, str],
-    data: Dataset,
-    subjects: Mapping[str, Any],
-    predictor: Predictor,
-    temperature: float,
+    moving_name: str, fixed_name: str, errors: PairErrors, temperature: float
 ) -> dict[str, float]:
     """Spearman's rank correlation, over places of a pair, of each sign with the error."""
-    from pmrnet.calibration.pairs import PairErrors
-
-    errors = PairErrors(data, subjects, predictor).located(*pair)
-    moving, fixed = (subjects[name] for name in pair)
+    located, predictor = errors.located(moving_name, fixed_name), errors.predictor
+    moving, fixed = errors.subjects[moving_name], errors.subjects[fixed_name]
     displacement = predictor.displacement(moving, fixed)
     maps = {
         "round_trip": error_signs.round_trip(displacement, predictor.displacement(fixed, moving)),
@@ -133,15 +125,11 @@ def _correlations(
             warp_image(moving.image, displacement), fixed.image
         ),
     }
-    points = errors.with_deviation(predictor.deviation(moving, fixed, temperature))
-    values = {"posterior": points.predicted, **{k: _at(errors.at, m) for k, m in maps.items()}}
+    points = located.with_deviation(predictor.deviation(moving, fixed, temperature))
+    values = {"posterior": points.predicted, **{k: located.values(m) for k, m in maps.items()}}
     return {
         sign: round(float(stats.spearmanr(of, points.actual)[0]), 4) for sign, of in values.items()
     }
-
-
-def _at(places: NDArray, values: NDArray) -> NDArray:
-    return ndimage.map_coordinates(values, places.T, order=1, mode="nearest")
 
 
 def markdown(results: Mapping[str, Any]) -> str:

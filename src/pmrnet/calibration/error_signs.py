@@ -7,10 +7,11 @@ p + u(p).
 from __future__ import annotations
 
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pmrnet.image_warp import warp_image
+from pmrnet import spatial
 from pmrnet.metrics import LOG_FLOOR, jacobian_determinant
 
 # Standard deviation, in voxels, of the smoothing of what is measured voxel by voxel.
@@ -30,8 +31,8 @@ def round_trip(forward: NDArray, backward: NDArray) -> NDArray:
     ndarray
         (X, Y, Z): length of u(p) + v(p + u(p)), voxels, smoothed. 0 if they agree.
     """
-    back = [warp_image(backward[..., axis], forward, beyond="nearest") for axis in range(3)]
-    return _smoothed(np.linalg.norm(forward + np.stack(back, axis=-1), axis=-1))
+    left = ops.convert_to_numpy(spatial.compose(backward[None], forward[None]))[0]
+    return _smoothed(np.linalg.norm(left, axis=-1))
 
 
 def volume_change(displacement: NDArray) -> NDArray:

@@ -29,6 +29,10 @@ class LocatedErrors:
     error: NDArray
     direction: NDArray | None = None
 
+    def values(self, volume: NDArray) -> NDArray:
+        """A map (X, Y, Z) of the network grid, linearly interpolated at the places; (n,)."""
+        return ndimage.map_coordinates(volume, self.at.T, order=1, mode="nearest")
+
     def with_deviation(self, deviation: NDArray) -> Points:
         """Look the predicted deviations up.
 
@@ -40,13 +44,7 @@ class LocatedErrors:
             uncorrelated, which those of the velocity's posterior are.
         """
         variance = np.stack(
-            [
-                ndimage.map_coordinates(
-                    np.square(deviation[..., axis]), self.at.T, order=1, mode="nearest"
-                )
-                for axis in range(3)
-            ],
-            axis=1,
+            [self.values(np.square(deviation[..., axis])) for axis in range(3)], axis=1
         ).astype(float)
         if self.direction is not None:
             variance = (np.square(self.direction) * variance).sum(axis=1, keepdims=True)

@@ -85,19 +85,19 @@ class CascadedNetwork(RegistrationNetwork):
     def _before_draws(self, moving: object, fixed: object, passes: int, mean_only: bool) -> tuple:
         velocity = self._coarse_velocity(moving, fixed) if self.coarse_passes else None
         looked = self.look_at_fixed(fixed)
-        velocity, moved = self._look_on(moving, looked, passes - 1, velocity)
-        return velocity, self.look(moved, looked, mean_only)
+        velocity = self._look_on(moving, looked, passes - 1, velocity)
+        return velocity, self.look(self._moved(moving, velocity), looked, mean_only)
 
-    def _look_on(self, moving: object, looked: Any, passes: int, velocity: object) -> tuple:
-        """Velocity after so many more passes, None for none, and the image as it is moved then."""
-        moved = moving if velocity is None else self._moved(moving, velocity)
+    def _look_on(self, moving: object, looked: Any, passes: int, velocity: object = None) -> object:
+        """Velocity after so many more passes; None is that before the first."""
         for _ in range(passes):
-            seen = self.look(moved, looked, mean_only=True)
+            seen = self.look(self._moved(moving, velocity), looked, mean_only=True)
             velocity = _sum(velocity, self.infer_seen(seen, training=False).mean)
-            moved = self._moved(moving, velocity)
-        return velocity, moved
+        return velocity
 
     def _moved(self, moving: object, velocity: object) -> object:
+        if velocity is None:
+            return moving
         displacement = self.resize_displacement(self.integration(velocity))
         return self.transformer([moving, displacement])
 
@@ -109,10 +109,7 @@ class CascadedNetwork(RegistrationNetwork):
         fine = moving.shape[1:-1]
         margins = [(0, 0), *((0, -n % (2 * self.multiple)) for n in fine), (0, 0)]
         moving, fixed = (spatial.halve(ops.pad(image, margins)) for image in (moving, fixed))
-        looked = self.look_at_fixed(fixed)
-        velocity, moved = self._look_on(moving, looked, self.coarse_passes - 1, None)
-        seen = self.look(moved, looked, mean_only=True)
-        velocity = _sum(velocity, self.infer_seen(seen, training=False).mean)
+        velocity = self._look_on(moving, self.look_at_fixed(fixed), self.coarse_passes)
         inside = (slice(None), *(slice(0, n // 2) for n in fine))
         return spatial.upsample_field(velocity, 1)[inside]
 
@@ -166,9 +163,9 @@ def with_passes(
         raise InputError(
             f"coarse passes: expected 0 or more, found {coarse_passes}; give another number."
         )
-    counts = {"passes": passes, "coarse_passes": coarse_passes}
-    if counts == {key: getattr(network, key) for key in counts}:
+    if (passes, coarse_passes) == (network.passes, network.coarse_passes):
         return network
+    counts = {"passes": passes, "coarse_passes": coarse_passes}
     other = type(network).from_config({**network.get_config(), **counts})
     other.build()
     other.set_weights(network.get_weights())

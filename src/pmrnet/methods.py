@@ -101,9 +101,19 @@ METHODS = {
     "pmrnet-grown-coarse-to-fine": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and two passes", home="lpba40"
     ),
+    "pmrnet-grown-coarse-three-passes": Method(
+        "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and three passes",
+        trained=False,
+        uses="pmrnet-grown-coarse-to-fine",
+        passes=3,
+        home="lpba40",
+    ),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"
+    ),
+    "pmrnet-plus-labels-three-passes": Method(
+        "PMR-Net plus, training subjects' labels too, three passes", home="lpba40"
     ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
     **_and_refined(

@@ -74,6 +74,7 @@ def test_a_refined_row_follows_its_network_and_is_not_trained():
 def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
     rows = {name: method for name, method in METHODS.items() if method.passes}
     assert set(rows) == {
+        "pmrnet-grown-coarse-to-fine-three-passes",
         "general-three-passes",
         "general-three-passes-refined",
         "general-1mm-three-passes",

@@ -101,7 +101,7 @@ METHODS = {
     "pmrnet-grown-coarse-to-fine": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and two passes", home="lpba40"
     ),
-    "pmrnet-grown-coarse-three-passes": Method(
+    "pmrnet-grown-coarse-to-fine-three-passes": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and three passes",
         trained=False,
         uses="pmrnet-grown-coarse-to-fine",

@@ -115,6 +115,9 @@ METHODS = {
     "pmrnet-plus-labels-three-passes": Method(
         "PMR-Net plus, training subjects' labels too, three passes", home="lpba40"
     ),
+    "pmrnet-plus-labels-augmented": Method(
+        "PMR-Net plus, training subjects' labels too, three passes, augmented", home="lpba40"
+    ),
     **_and_refined("general", "PMR-Net plus, general-purpose weights", home="lpba40"),
     **_and_refined(
         "general-three-passes",

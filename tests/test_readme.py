@@ -50,6 +50,7 @@ def test_page_of_results_has_the_scores_on_another_scanner():
         "PMR-Net, trained on LPBA40": "pmrnet@lpba40 pmrnet-1mm@lpba40 pmrnet-refined@lpba40",
         "the same with more convolutions": "pmrnet-deep@lpba40 pmrnet-grown@lpba40 "
         "pmrnet-grown-two-passes@lpba40 pmrnet-grown-coarse-to-fine@lpba40 "
+        "pmrnet-grown-coarse-to-fine-three-passes@lpba40 "
         "pmrnet-deep-refined@lpba40",
         "PMR-Net, trained there, on 12 subjects": "pmrnet pmrnet-refined",
         "the same with more convolutions, trained there": "pmrnet-deep pmrnet-deep-refined",

@@ -171,8 +171,9 @@ SHOWN = (
     "pmrnet-released",
     "pmrnet",
     "pmrnet-refined",
-    "pmrnet-grown-coarse-to-fine",
+    "pmrnet-grown-coarse-to-fine-three-passes",
     "pmrnet-plus",
+    "pmrnet-plus-labels-augmented",
     "general-three-passes",
     "general-three-passes-refined",
 )

@@ -1,7 +1,9 @@
 """The tables of README and docs/results.md are those that are stored."""
 
+import json
 import re
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 import pytest
@@ -93,3 +95,30 @@ def test_choices_have_the_scores_of_the_tables():
         scores = one.loc[method, "All labels mean"], two.loc[elsewhere, "All labels mean"]
         assert [cell.strip() for cell in line.split("|")[2:4]] == [number(s, 3) for s in scores]
     assert lines[start + len(methods)] == ""
+
+
+def test_times_of_a_user_are_those_measured():
+    measured = json.loads((ROOT / "experiments/bench/registration.json").read_text())
+    ways = ("all but the report", "with report", "with report, `--refine`")
+    fine = "with report, `--weights lpba40-general-1mm`"
+    cold = {way: median(t["wall"] for t in of) for way, of in measured["cold"].items()}
+    batch = {way: median(of["seconds"][1:]) for way, of in measured["batch"].items()}
+    starts = [t for of in measured["cold"].values() for t in of]
+    memory = max(of["gib"] for of in [*starts, *measured["batch"].values()])
+    alone = [f"{cold[way]:.1f}" for way in (*ways, fine)]
+    together = [f"{batch[way]:.1f}" for way in (*ways, fine)]
+    page = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"`pmrnet register` in a new process {alone[0]} s and with the report {alone[1]} s, with "
+        f"`--refine` {alone[2]} s, with the weights at 1 mm {alone[3]} s; `pmrnet batch` "
+        f"{', '.join(together[:3])} and {together[3]} s a pair; {memory:.1f} GiB at most"
+    ) in page
+    _, default, refined, finer = (f"{cold[way]:.0f} seconds" for way in (*ways, fine))
+    choices = page.partition("| | Dice on LPBA40 |")[2].partition("ANTs SyN, for comparison")[0]
+    first, _, others = choices.partition("`--weights")
+    second, _, third = others.partition("`--refine`")
+    assert default in first
+    assert finer in second
+    assert refined in third
+    least = max(t["gib"] for t in measured["cold"]["with report"])
+    assert f"Two brains to register, {default} and {least:.1f} GiB of memory" in page

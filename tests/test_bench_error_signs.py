@@ -36,7 +36,12 @@ def instead(monkeypatch, rng):
     def load_network(weights):
         network = network_with_weights(NETWORK)
         draw_weights(network, np.random.default_rng(1))
-        return network, {"sha256": "ab", "spacing": 1, "calibration": {"temperature": 4.0}}
+        return network, {
+            "sha256": "ab",
+            "spacing": 1,
+            "network": {},
+            "calibration": {"temperature": 4.0},
+        }
 
     monkeypatch.setattr("pmrnet.weights.load_network", load_network)
     monkeypatch.setattr("pmrnet.workflow.data_identity", lambda data, _: {"dataset": data.name})

@@ -70,6 +70,8 @@ def test_a_row_of_more_passes_is_registered_by_them():
     assert registrar_of("general", network, description).network is network
     for method in ("general-three-passes", "general-three-passes@lpba40"):
         assert registrar_of(method, network, description).network.passes == 3
+    coarse_to_fine = registrar_of("general-1mm-coarse-to-fine", network, description).network
+    assert (coarse_to_fine.passes, coarse_to_fine.coarse_passes) == (3, 1)
     refining = registrar_of("general-three-passes-refined", network, description)
     assert refining.model.network.passes == 3
 

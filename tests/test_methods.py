@@ -73,14 +73,15 @@ def test_a_refined_row_follows_its_network_and_is_not_trained():
 
 def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
     rows = {name: method for name, method in METHODS.items() if method.passes}
+    named = {3: "three-passes", "1+3": "coarse-to-fine"}
     assert set(rows) == {
         "pmrnet-grown-coarse-to-fine-three-passes",
         "general-three-passes",
         "general-three-passes-refined",
         "general-1mm-three-passes",
+        "general-1mm-coarse-to-fine",
     }
     for name, method in rows.items():
         assert not method.trained
         assert METHODS[method.uses].trained
-        assert name.startswith(f"{method.uses}-three-passes")
-        assert method.passes == 3
+        assert name.startswith(f"{method.uses}-{named[method.passes]}")

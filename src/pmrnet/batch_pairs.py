@@ -29,6 +29,7 @@ from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
     from pmrnet.refinement_settings import Refinement
+    from pmrnet.weights.passes import Passes
 
 
 #: number of the kind of results; raised when the same inputs and options would give others
@@ -43,7 +44,7 @@ def run_pairs(
     workers: int = 0,
     scheduler: str | None = None,
     refine: Refinement | None = None,
-    passes: int | None = None,
+    passes: Passes | None = None,
     temperature: float | str | None = None,
     strip: bool = False,
     format: str = "itk",

@@ -14,6 +14,7 @@ from pmrnet.methods import method_of
 from pmrnet.network_field import FieldModel, refuse_other_grids
 from pmrnet.nn.cascade import with_passes
 from pmrnet.refinement_settings import Refinement
+from pmrnet.weights.passes import counts_of
 
 if TYPE_CHECKING:
     from pmrnet.data.prepared import PreparedSubject
@@ -107,7 +108,7 @@ def registrar_of(
     """
     shown = method_of(method)
     if shown.passes is not None:
-        network = with_passes(network, shown.passes)
+        network = with_passes(network, *counts_of(shown.passes))
     if shown.refined:
         return RefiningRegistrar(network, description)
     return Registrar(network, description["spacing"])

@@ -25,7 +25,7 @@ class Method:
     refined : bool
         Whether the network's answer is optimised for every pair, as `pmrnet register --refine`
         does it.
-    passes : int or None
+    passes : int or str or None
         How often the network looks, as by `pmrnet register --passes`; None for its own number.
     home : str or None
         The one data set whose table has it as trained there; None for all.
@@ -37,7 +37,7 @@ class Method:
     trained_on: str | None = None
     uses: str | None = None
     refined: bool = False
-    passes: int | None = None
+    passes: int | str | None = None
     home: str | None = None
 
 
@@ -47,7 +47,7 @@ def _and_refined(
     paper: str | None = None,
     home: str | None = None,
     uses: str | None = None,
-    passes: int | None = None,
+    passes: int | str | None = None,
 ) -> dict[str, Method]:
     """A network's row, or that of another use of it, and that of its answers optimised."""
     plain = Method(title, paper, trained=uses is None, uses=uses, passes=passes, home=home)
@@ -132,6 +132,13 @@ METHODS = {
         trained=False,
         uses="general-1mm",
         passes=3,
+        home="lpba40",
+    ),
+    "general-1mm-coarse-to-fine": Method(
+        "PMR-Net plus, general-purpose 1 mm weights, a coarse and three passes",
+        trained=False,
+        uses="general-1mm",
+        passes="1+3",
         home="lpba40",
     ),
 }

@@ -21,7 +21,7 @@ from pmrnet.nn.network import RegistrationNetwork
 from pmrnet.posterior_programs import PosteriorPrograms
 from pmrnet.posterior_spread import DRAWS, PosteriorSpread
 from pmrnet.weights import load_network
-from pmrnet.weights.passes import looking
+from pmrnet.weights.passes import Passes, looking
 
 if TYPE_CHECKING:
     from pmrnet.refinement_settings import Refinement
@@ -203,7 +203,7 @@ class FieldModel:
 
 
 def load_field_model(
-    weights: str | PathLike, compiled: bool = True, passes: int | None = None
+    weights: str | PathLike, compiled: bool = True, passes: Passes | None = None
 ) -> FieldModel:
     """Load a network for `FieldModel`.
 

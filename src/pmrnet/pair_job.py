@@ -21,6 +21,7 @@ from pmrnet.registration import register_aligned
 from pmrnet.registration_labels import read_labels
 from pmrnet.registration_method import IDENTITY, AlignmentOnly, load_method
 from pmrnet.result_folder import RECORD, is_unfinished
+from pmrnet.weights.passes import Passes, told_passes
 
 if TYPE_CHECKING:
     from pmrnet.network_field import FieldModel
@@ -129,11 +130,11 @@ def _placed(files: BrainFiles, kept: Path) -> AlignedBrain:
     return place_image(files.brain(kept))
 
 
-def key_of(model: FieldModel | AlignmentOnly) -> tuple[str, int | None]:
+def key_of(model: FieldModel | AlignmentOnly) -> tuple[str, Passes | None]:
     """What tells a network from others: checksum of the weights, or its name, and its passes."""
     description = model.description
-    network = description["network"]
-    return description["sha256"] or network["type"], network.get("passes")
+    weights = description["sha256"] or description["network"]["type"]
+    return weights, told_passes(description).get("passes")
 
 
 def remember(model: FieldModel | AlignmentOnly) -> None:
@@ -142,7 +143,7 @@ def remember(model: FieldModel | AlignmentOnly) -> None:
     _models[key_of(model)] = model
 
 
-def _model(weights: str, sha256: str, passes: int | None) -> FieldModel | AlignmentOnly:
+def _model(weights: str, sha256: str, passes: Passes | None) -> FieldModel | AlignmentOnly:
     """The network of this process, compiled once."""
     key = sha256, passes
     if key not in _models:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pmrnet.network_field import FieldModel, NetworkField
     from pmrnet.refinement_settings import Refinement
+    from pmrnet.weights.passes import Passes
 
 #: weights that are used unless others are named
 DEFAULT_WEIGHTS = "lpba40-general"
@@ -163,7 +164,7 @@ def register(
     fixed_mask: Image | None = None,
     weights: str | PathLike = DEFAULT_WEIGHTS,
     refine: Refinement | None = None,
-    passes: int | None = None,
+    passes: Passes | None = None,
     temperature: float | str | None = None,
     strip: bool = False,
 ) -> Registration:
@@ -190,7 +191,8 @@ def register(
     passes
         How often the network looks, each time at what it has moved so far, with the same weights;
         None for the number that the weights' JSON advises, else that of their training. More may
-        help where images are unlike those of the training and lie further apart.
+        help where images are unlike those of the training and lie further apart. "1+3": before
+        these three, one at images of half the resolution.
     temperature
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pmrnet.network_field import FieldModel
     from pmrnet.refinement_settings import Refinement
+    from pmrnet.weights.passes import Passes
 
 #: reserved among the names of weights: registration by the headers alone, or by the affine
 #: alignment too, and in both without a network
@@ -58,7 +59,7 @@ class AlignmentOnly:
 def load_method(
     weights: str | PathLike,
     refine: Refinement | None = None,
-    passes: int | None = None,
+    passes: Passes | None = None,
     temperature: float | str | None = None,
     compiled: bool = True,
 ) -> FieldModel | AlignmentOnly:

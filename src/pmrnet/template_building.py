@@ -42,6 +42,7 @@ from pmrnet.registration import DEFAULT_WEIGHTS
 from pmrnet.template_average import BrainMean, compose
 from pmrnet.template_subjects import TemplateSubject
 from pmrnet.transforms import DenseTransform, write
+from pmrnet.weights.passes import Passes, told_passes
 
 #: hidden folder of what is needed to go on, removed at the end
 WORK = ".work"
@@ -60,7 +61,7 @@ def build_template(
     *,
     iterations: int = 4,
     weights: str | PathLike = DEFAULT_WEIGHTS,
-    passes: int | None = None,
+    passes: Passes | None = None,
     strip: bool = False,
     overwrite: bool = False,
     shape: tuple[int, int, int] = (160, 192, 160),
@@ -116,8 +117,7 @@ def build_template(
         "weights_sha256": model.description["sha256"],
         "shape": list(shape),
     }
-    looks = model.description["network"].get("passes")
-    identity |= {} if looks is None else {"passes": looks}
+    identity |= told_passes(model.description)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: expected a folder for the results, found a file; rename it.")
     with folder_lock(out, "template building"):

@@ -25,6 +25,7 @@ from pmrnet.optimised import Optimised, recipe_of
 from pmrnet.provenance import config_sha256, sha256_of
 from pmrnet.rows import PAPER_TABLES, is_trained_here, listed, row_of, to_make
 from pmrnet.trained_weights import weights_of, weights_sha256
+from pmrnet.weights.passes import Passes
 
 
 def data_identity(dataset: Dataset, subjects: dict[str, PreparedSubject]) -> dict[str, Any]:
@@ -152,13 +153,13 @@ def evaluate(
     return out
 
 
-def ship(dataset: str, method: str, passes: int | None = None) -> Path:
+def ship(dataset: str, method: str, passes: Passes | None = None) -> Path:
     """Put the weights trained here among those that the package ships, as `<dataset>-<method>`.
 
     Those of a large network are stored in half precision, and a row's scores come from what ships.
     Their model card is written beside them. A temperature of earlier weights of that name, or of
     another number of passes, is of no use any more and goes. `passes` is how often the network
-    should look in registrations, if not as often as it was trained to.
+    should look in registrations, as `pmrnet.weights.passes` writes it, if not as it was trained to.
     """
     from pmrnet import weights
     from pmrnet.weights.card import model_card

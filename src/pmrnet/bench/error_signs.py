@@ -80,7 +80,7 @@ def run(datasets: Sequence[str], weights: str, pairs: int, output: Path) -> None
     from pmrnet.calibration.prediction import Predictor
     from pmrnet.dataset import Dataset
     from pmrnet.weights import load_network
-    from pmrnet.weights.passes import looking
+    from pmrnet.weights.passes import looking, passes_of
     from pmrnet.workflow import data_identity
 
     network, description = looking(*load_network(weights))
@@ -89,7 +89,7 @@ def run(datasets: Sequence[str], weights: str, pairs: int, output: Path) -> None
     config: dict[str, Any] = {
         "weights": weights,
         "temperature": fitted.get("temperature", 1.0),
-        "passes": getattr(network, "passes", 1),
+        "passes": passes_of(description),
         "pairs": {},
     }
     data_used, correlations = {}, {}

@@ -158,7 +158,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     """
     record = results["provenance"]
     machine, config = record["machine"], record["config"]
-    looks = f", which looks {config['passes']} times," if config["passes"] > 1 else ""
+    looks = f", which looks {config['passes']} times," if config["passes"] != 1 else ""
     named = ", ".join(f"{moving} → {fixed}" for moving, fixed in config["pairs"])
     lines = [
         f"Refinement from `{config['weights']}`{looks} on {len(config['pairs'])} validation pairs "

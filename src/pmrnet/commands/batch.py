@@ -94,6 +94,7 @@ def _run_batch(options: argparse.Namespace) -> int:
     from pmrnet.batch_pairs import run_pairs
     from pmrnet.batch_table import TABLE
     from pmrnet.registration import DEFAULT_WEIGHTS
+    from pmrnet.weights.passes import parse_passes
     from pmrnet.weights.temperature import parse_temperature
 
     temperature = parse_temperature(options.temperature)
@@ -109,7 +110,7 @@ def _run_batch(options: argparse.Namespace) -> int:
         workers=options.workers,
         scheduler=options.scheduler,
         refine=refine,
-        passes=options.passes,
+        passes=parse_passes(options.passes),
         temperature=temperature,
         strip=options.strip,
         format=options.format,
@@ -125,13 +126,14 @@ def _run_template(options: argparse.Namespace) -> None:
     from pmrnet.registration import DEFAULT_WEIGHTS
     from pmrnet.template_building import build_template
     from pmrnet.template_subjects import list_subjects
+    from pmrnet.weights.passes import parse_passes
 
     out = build_template(
         list_subjects(options.subjects),
         options.out,
         iterations=options.iterations,
         weights=options.weights or DEFAULT_WEIGHTS,
-        passes=options.passes,
+        passes=parse_passes(options.passes),
         strip=options.strip,
         overwrite=options.overwrite,
     )

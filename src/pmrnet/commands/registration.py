@@ -65,8 +65,8 @@ def add_passes(command: argparse.ArgumentParser) -> None:
     """Add ``--passes``."""
     command.add_argument(
         "--passes",
-        type=int,
-        help="how often the network looks (by default what the weights advise, else as trained)",
+        help="how often the network looks (by default what the weights advise, else as trained); "
+        "1+3: before three, once at half the resolution",
     )
 
 
@@ -96,6 +96,7 @@ def _register(options: argparse.Namespace) -> None:
     from pmrnet.registration import DEFAULT_WEIGHTS, register
     from pmrnet.registration_labels import read_labels
     from pmrnet.result_folder import RECORD, check_folder
+    from pmrnet.weights.passes import parse_passes
     from pmrnet.weights.temperature import parse_temperature
 
     temperature = parse_temperature(options.temperature)
@@ -121,7 +122,7 @@ def _register(options: argparse.Namespace) -> None:
         fixed_mask=options.fixed_mask,
         weights=options.weights or DEFAULT_WEIGHTS,
         refine=refinement,
-        passes=options.passes,
+        passes=parse_passes(options.passes),
         temperature=temperature,
         strip=options.strip,
     )

@@ -17,7 +17,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     ship = _add(commands, "ship", "put the weights trained here among the package's", _ship)
     ship.add_argument(
-        "--passes", type=int, help="how often the network should look in registrations (as trained)"
+        "--passes", help="how often the network should look in registrations (as trained)"
     )
     text = "write displacement fields as Learn2Reg's evaluation reads them"
     export = _add(commands, "export-learn2reg", text, _export_learn2reg)
@@ -87,8 +87,10 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _ship(options: argparse.Namespace) -> None:
     from pmrnet import workflow
+    from pmrnet.weights.passes import parse_passes
 
-    print(f"weights: {workflow.ship(options.dataset, options.method, options.passes)}")
+    passes = parse_passes(options.passes)
+    print(f"weights: {workflow.ship(options.dataset, options.method, passes)}")
 
 
 def _export_learn2reg(options: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_path, atomic_write_text
-from pmrnet.value_checks import is_count, is_power_of_two
+from pmrnet.value_checks import is_power_of_two
+from pmrnet.weights.passes import Passes, is_passes
 from pmrnet.weights.temperature import ENDING, read_temperature
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def save_weights(
     spacing: int,
     training: dict[str, Any],
     half_precision: bool = False,
-    passes: int | None = None,
+    passes: Passes | None = None,
 ) -> Path:
     """Write `<path>.json` and `<path>.weights.h5`.
 
@@ -52,7 +53,7 @@ def save_weights(
     half_precision
         Store float16 values; the network computes in float32 all the same.
     passes
-        How often the network should look in registrations, see `pmrnet.weights.passes.looking`, if
+        How often the network should look in registrations, as `pmrnet.weights.passes` writes it, if
         not as often as it was trained to.
 
     Returns
@@ -176,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
                 raise ValueError(f"{description[key]!r} at {key!r}")
         if not is_power_of_two(description["spacing"]):  # as experiments have it
             raise ValueError(f"{description['spacing']!r} at 'spacing'")
-        if not is_count(description.get("passes", 1)):
+        if not is_passes(description.get("passes", 1)):
             raise ValueError(f"{description['passes']!r} at 'passes'")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(

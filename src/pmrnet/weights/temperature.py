@@ -16,8 +16,7 @@ from typing import Any
 
 from pmrnet.errors import InputError
 from pmrnet.files import atomic_write_text
-from pmrnet.value_checks import is_count
-from pmrnet.weights.passes import passes_of
+from pmrnet.weights.passes import Passes, is_passes, passes_of
 
 #: end of the file's name
 ENDING = ".calibration.json"
@@ -36,7 +35,7 @@ def write_temperature(
     sha256: str,
     temperature: float,
     provenance: Mapping[str, Any],
-    passes: int = 1,
+    passes: Passes = 1,
 ) -> Path:
     """Store the temperature of weights.
 
@@ -51,7 +50,7 @@ def write_temperature(
     provenance
         What it was fitted on; JSON types.
     passes
-        How often the network looked when it was fitted.
+        How often the network looked when it was fitted, as `pmrnet.weights.passes` writes it.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def read_temperature(weights: Path, sha256: str) -> dict[str, Any] | None:
         record = json.loads(path.read_text())
         value, owner = float(record["temperature"]), record["weights_sha256"]
         passes = record.get("passes", 1)
-        if not 0 < value < math.inf or record["format"] != _FORMAT or not is_count(passes):
+        if not 0 < value < math.inf or record["format"] != _FORMAT or not is_passes(passes):
             raise ValueError(
                 f"format {record['format']} with temperature {value} and {passes!r} passes"
             )

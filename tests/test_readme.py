@@ -96,6 +96,10 @@ def test_choices_have_the_scores_of_the_tables():
         scores = one.loc[method, "All labels mean"], two.loc[elsewhere, "All labels mean"]
         assert [cell.strip() for cell in line.split("|")[2:4]] == [number(s, 3) for s in scores]
     assert lines[start + len(methods)] == ""
+    coarse = "general-1mm-coarse-to-fine"
+    scores = [one.loc[coarse], two.loc[f"{coarse}@lpba40"]]
+    gained = " and ".join(number(row["All labels mean"], 3) for row in scores)
+    assert f"which gives {gained} in place of" in " ".join(lines)
 
 
 def test_times_of_a_user_are_those_measured():

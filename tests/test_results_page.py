@@ -107,13 +107,44 @@ def comparison(folder: Path, better: str, worse: str) -> dict[str, object]:
             "{size:.3f} above SyN with cross-correlation (higher in {above} of 90 pairs; "
             "{low:.3f} to {high:.3f})",
         ),
+        (
+            "general-1mm-coarse-to-fine",
+            "general-1mm-three-passes",
+            "{size:.3f} more than without it (higher in {above} of 90 pairs; {low:.3f} to "
+            "{high:.3f})",
+        ),
+        (
+            "general-1mm-coarse-to-fine",
+            "syn",
+            "{size:.3f} above SyN with its default metric (all {above} pairs; {low:.3f} to "
+            "{high:.3f})",
+        ),
     ],
 )
 def test_differences_on_lpba40(better, worse, words):
     assert words.format(**comparison(TABLE_1, better, worse)) in PAGE
 
 
-def test_difference_on_another_scanner():
-    better = "pmrnet-grown-coarse-to-fine-three-passes@lpba40"
-    words = "is {size:.3f} above that (all {above} pairs; {low:.3f} to {high:.3f})"
-    assert words.format(**comparison(TABLE_2, better, "syn-cc")) in PAGE
+@pytest.mark.parametrize(
+    ("better", "worse", "words"),
+    [
+        (
+            "pmrnet-grown-coarse-to-fine-three-passes@lpba40",
+            "syn-cc",
+            "is {size:.3f} above that (all {above} pairs; {low:.3f} to {high:.3f})",
+        ),
+        (
+            "general-1mm-coarse-to-fine@lpba40",
+            "general-1mm-three-passes@lpba40",
+            "has {size:.3f} more Dice (all {above} pairs; {low:.3f} to {high:.3f})",
+        ),
+        (
+            "general-1mm-coarse-to-fine@lpba40",
+            "syn-cc",
+            "{size:.3f} above SyN with cross-correlation (all {above} pairs; {low:.3f} to "
+            "{high:.3f})",
+        ),
+    ],
+)
+def test_differences_on_another_scanner(better, worse, words):
+    assert words.format(**comparison(TABLE_2, better, worse)) in PAGE

@@ -159,8 +159,10 @@ REFERENCES = (
     "pmrnet-plus-labels-refined",
     "general-three-passes",
     "general-three-passes-refined",
+    "general-1mm-coarse-to-fine",
     "general-three-passes@lpba40",
     "general-three-passes-refined@lpba40",
+    "general-1mm-coarse-to-fine@lpba40",
 )
 
 #: methods that figures show where none is named: the paper's, the rivals, and ours at their best

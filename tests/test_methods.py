@@ -73,9 +73,10 @@ def test_a_refined_row_follows_its_network_and_is_not_trained():
 
 def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
     rows = {name: method for name, method in METHODS.items() if method.passes}
-    named = {3: "three-passes", "1+3": "coarse-to-fine"}
+    named = {3: "three-passes", "1+3": "coarse-to-fine", "2+4": "six-passes"}
     assert set(rows) == {
         "pmrnet-grown-coarse-to-fine-three-passes",
+        "pmrnet-grown-coarse-to-fine-six-passes",
         "general-three-passes",
         "general-three-passes-refined",
         "general-1mm-three-passes",

@@ -108,6 +108,13 @@ METHODS = {
         passes=3,
         home="lpba40",
     ),
+    "pmrnet-grown-coarse-to-fine-six-passes": Method(
+        "PMR-Net, deeper posteriors, grown to 1 mm, two coarse and four passes",
+        trained=False,
+        uses="pmrnet-grown-coarse-to-fine",
+        passes="2+4",
+        home="lpba40",
+    ),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
         "pmrnet-plus-labels", "PMR-Net plus, training subjects' labels too", home="lpba40"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pmrnet.bench import passes
+from pmrnet.bench.mean_dice import ALL
 from pmrnet.bench.passes import main, markdown
 from pmrnet.dataset import Dataset
 from pmrnet.nn.build import network_with_weights
@@ -15,6 +16,7 @@ from random_weights import draw_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = (8, 12, 16)
+REGIONS = ["Frontal", "Parietal", "Occipital", "Temporal", "Cingulate", "Putamen", "Hippocampus"]
 NETWORKS = {
     "pmrnet": {
         "type": "pmrnet",
@@ -58,7 +60,11 @@ def instead(monkeypatch):
         }
 
     monkeypatch.setattr(Dataset, "subjects", subjects)
-    monkeypatch.setattr(passes, "mean_dice", lambda _: lambda m, f, u: float(np.abs(u).mean()))
+
+    def dice_of(_, groups):
+        return lambda m, f, u: {ALL: float(np.abs(u).mean()), **dict.fromkeys(groups, 0.5)}
+
+    monkeypatch.setattr(passes, "dice_of", dice_of)
 
 
 def test_each_number_of_passes_is_scored(instead, tmp_path, capsys):
@@ -72,6 +78,7 @@ def test_each_number_of_passes_is_scored(instead, tmp_path, capsys):
     for measured in ("folding", "sdlogj"):
         assert [len(of) for of in stored[measured]["pmrnet"]] == [2, 2]
     assert all(of > 0 for of in stored["sdlogj"]["pmrnet"][0])
+    assert [list(pair) for pair in stored["regions"]["pmrnet"][1]] == [REGIONS] * 2
     config = stored["provenance"]["config"]
     assert config["weights"] == {"pmrnet": "pppp"}
     assert all(set(pair) <= {"S26", "S27", "S28", "S29", "S30"} for pair in config["pairs"])
@@ -121,3 +128,10 @@ def test_table():
     assert "| PMR-Net | 1 | 0.0500 | 0.0000 |" in text
     assert "| PMR-Net | 1 | 0.250 | 1.000 |" in text
     assert "2 validation pairs of lpba40" in text
+    assert "by region" not in text
+    pairs = [[{"a": 0.5, "b": 0.1}, {"a": 0.7, "b": 0.2}], [{"a": 0.8, "b": 0.3}]]
+    text = markdown(results | {"regions": {"pmrnet": pairs}})
+    assert text.endswith(
+        "by region:\n\n| method | passes | a | b |\n|---|---:|---:|---:|\n"
+        "| PMR-Net | 1 | 0.6000 | 0.1500 |\n| PMR-Net | 2 | 0.8000 | 0.3000 |\n"
+    )

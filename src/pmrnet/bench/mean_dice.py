@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,34 @@ from numpy.typing import NDArray
 from pmrnet.label_warp import moved_labels
 from pmrnet.metrics import dice_per_label
 
+#: names the mean over all labels
+ALL = "All labels"
+
+
+def dice_of(
+    labels: Sequence[int], groups: Mapping[str, Sequence[int]]
+) -> Callable[[Any, Any, NDArray], dict[str, float]]:
+    """Make the score of a pair by region: (moving, fixed, displacement) -> means of Dice.
+
+    They are those over the labels of every group, under its name, and over all labels, under
+    `ALL`; scored as by `mean_dice`.
+    """
+
+    def score(moving: Any, fixed: Any, displacement: NDArray) -> dict[str, float]:
+        moved = moved_labels(fixed, moving, np.asarray(displacement))
+        found = dice_per_label(moved, fixed.labels().data, labels)
+        means = {name: np.nanmean([found[label] for label in of]) for name, of in groups.items()}
+        return {ALL: float(np.nanmean(list(found.values())))} | {
+            name: float(mean) for name, mean in means.items()
+        }
+
+    return score
+
 
 def mean_dice(labels: Sequence[int]) -> Callable[[Any, Any, NDArray], float]:
     """Make the score of a pair: (moving, fixed, displacement) -> mean Dice over the labels.
 
     As the tables have it: on the fixed subject's own grid, of labels moved by the nearest voxel.
     """
-
-    def score(moving: Any, fixed: Any, displacement: NDArray) -> float:
-        moved = moved_labels(fixed, moving, np.asarray(displacement))
-        return float(np.nanmean(list(dice_per_label(moved, fixed.labels().data, labels).values())))
-
-    return score
+    score = dice_of(labels, {})
+    return lambda moving, fixed, displacement: score(moving, fixed, displacement)[ALL]

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pmrnet.bench.exit_status import exit_status
-from pmrnet.bench.mean_dice import mean_dice
+from pmrnet.bench.mean_dice import ALL, dice_of
 from pmrnet.bench.report import store
 from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.calibration.study import spread
@@ -46,7 +46,7 @@ _MEASURED = {
     "sdlogj": ("Standard deviation of the logarithm of the Jacobian determinant:", 1, "{:.3f}"),
 }
 
-Score = Callable[[Any, Any, NDArray], float]
+Score = Callable[[Any, Any, NDArray], dict[str, float]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,9 +125,9 @@ def run(
     results: dict[str, Any] = {
         "provenance": collect(config, data_identity(data, subjects), None, None, None),
         "trained_with": {name: network.passes for name, (network, _) in loaded.items()},
-        **{measured: {name: [] for name in loaded} for measured in _MEASURED},
+        **{measured: {name: [] for name in loaded} for measured in (*_MEASURED, "regions")},
     }
-    score = mean_dice(list(data.protocol.labels))
+    score = dice_of(list(data.protocol.labels), data.protocol.groups)
     examples = [[subjects[name] for name in pair] for pair in listed]
     for name, (network, description) in loaded.items():
         for passes in range(1, most + 1):
@@ -135,22 +135,24 @@ def run(
             registrar = Registrar(used, description["spacing"])
             shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
             scores = [_scores(m, f, registrar.displacement(m, f), score) for m, f in shown]
-            for measured in _MEASURED:
+            for measured in (*_MEASURED, "regions"):
                 results[measured][name].append([of[measured] for of in scores])
     print(store(output, "passes", results, markdown))
 
 
-def _scores(moving: Any, fixed: Any, displacement: NDArray, score: Score) -> dict[str, float]:
+def _scores(moving: Any, fixed: Any, displacement: NDArray, score: Score) -> dict[str, Any]:
+    found = {name: round(dice, 4) for name, dice in score(moving, fixed, displacement).items()}
     determinant = jacobian_determinant(displacement)
     return {
-        "dice": round(score(moving, fixed, displacement), 4),
+        "dice": found.pop(ALL),
+        "regions": found,
         "folding": round(float(folding_fraction(determinant)), 7),
         "sdlogj": round(float(sdlogj(determinant)), 4),
     }
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """Tables of mean Dice, and of folding and SDlogJ, by number of passes.
+    """Tables of mean Dice, of folding and SDlogJ, and of Dice by region, by number of passes.
 
     Parameters
     ----------
@@ -175,7 +177,22 @@ def markdown(results: Mapping[str, Any]) -> str:
             means = [form.format(factor * statistics.mean(of)) for of in scores]
             cells = [method_of(name).title, str(results["trained_with"][name]), *means]
             lines.append(f"| {' | '.join(cells)} |")
+    lines += _by_region(results.get("regions", {}))  # older results have none
     return "\n".join(lines) + "\n"
+
+
+def _by_region(regions: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> list[str]:
+    names = [name for scores in regions.values() for name in scores[0][0]]
+    if not names:
+        return []
+    names = list(dict.fromkeys(names))
+    head = f"| method | passes | {' | '.join(names)} |"
+    lines = ["", "Dice by region:", "", head, f"|---|{'---:|' * (len(names) + 1)}"]
+    for method, scores in regions.items():
+        for passes, of in enumerate(scores, start=1):
+            means = [f"{statistics.mean(pair[name] for pair in of):.4f}" for name in names]
+            lines.append(f"| {method_of(method).title} | {passes} | {' | '.join(means)} |")
+    return lines
 
 
 if __name__ == "__main__":

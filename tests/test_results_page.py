@@ -65,6 +65,12 @@ def comparison(folder: Path, better: str, worse: str) -> dict[str, object]:
             "{size:.3f} more (higher in {above} pairs; {low:.3f} to {high:.3f})",
         ),
         (
+            "pmrnet-grown-coarse-to-fine-six-passes",
+            "pmrnet-grown-coarse-to-fine",
+            "{size:.3f} more than a coarse and two (higher in {above} of 90 pairs; {low:.3f} to "
+            "{high:.3f})",
+        ),
+        (
             "pmrnet-1mm",
             "pmrnet-no-levels-1mm",
             "{size:.3f} higher with them ({low:.4f} to {high:.4f}; in {above} of 90 pairs)",

@@ -53,6 +53,7 @@ def test_page_of_results_has_the_scores_on_another_scanner():
         "the same with more convolutions": "pmrnet-deep@lpba40 pmrnet-grown@lpba40 "
         "pmrnet-grown-two-passes@lpba40 pmrnet-grown-coarse-to-fine@lpba40 "
         "pmrnet-grown-coarse-to-fine-three-passes@lpba40 "
+        "pmrnet-grown-coarse-to-fine-six-passes@lpba40 "
         "pmrnet-deep-refined@lpba40",
         "PMR-Net, trained there, on 12 subjects": "pmrnet pmrnet-refined",
         "the same with more convolutions, trained there": "pmrnet-deep pmrnet-deep-refined",

@@ -63,6 +63,9 @@ def test_a_number_alone_leaves_the_coarse_passes_as_they_were_trained():
         other, description = looking(network, {"network": config}, wanted)
         assert (other.passes, other.coarse_passes) == (passes, coarse)
         assert description["network"] == config | {"passes": passes, "coarse_passes": coarse}
+        assert passes_of(description) == f"{coarse}+{passes}"
+        again, _ = looking(network, {"network": config}, passes_of(description))
+        assert (again.passes, again.coarse_passes) == (passes, coarse)
 
 
 @pytest.mark.parametrize(("written", "counts"), [(3, (3, None)), ("3", (3, None)), ("1+3", (3, 1))])

@@ -61,8 +61,9 @@ def is_passes(value: object) -> bool:
 def passes_of(description: Mapping[str, Any]) -> Passes:
     """How often the network of a description looks; one that knows no passes looks once."""
     settings = description["network"]
-    passes, coarse = settings.get("passes", 1), settings.get("coarse_passes", 0)
-    return f"{coarse}+{passes}" if coarse else passes
+    passes, coarse = settings.get("passes", 1), settings.get("coarse_passes")
+    # Where a network has coarse passes by its training, a number alone would mean as many again.
+    return passes if coarse is None else f"{coarse}+{passes}"
 
 
 def told_passes(description: Mapping[str, Any]) -> dict[str, Passes]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pmrnet.bench import mean_dice
-from pmrnet.bench.mean_dice import ALL, dice_of
+from pmrnet.bench.mean_dice import dice_of
+from pmrnet.summary import ALL
 
 
 def test_means_are_those_of_the_regions_labels(monkeypatch):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pmrnet.bench import passes
-from pmrnet.bench.mean_dice import ALL
 from pmrnet.bench.passes import main, markdown
 from pmrnet.dataset import Dataset
 from pmrnet.nn.build import network_with_weights
+from pmrnet.summary import ALL
 from random_weights import draw_weights
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -25,11 +25,11 @@ from pmrnet.pairs_csv import Pair, read_pairs
 from pmrnet.registration import DEFAULT_WEIGHTS
 from pmrnet.registration_method import IDENTITY, load_method
 from pmrnet.result_folder import check_folder
+from pmrnet.weights.passes import Passes, told_passes
 from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
     from pmrnet.refinement_settings import Refinement
-    from pmrnet.weights.passes import Passes
 
 
 #: number of the kind of results; raised when the same inputs and options would give others
@@ -97,8 +97,8 @@ def run_pairs(
     options = {"format": format, "uncertainty": uncertainty, "report": report}
     options["temperature"] = choose_temperature(temperature, model.description)
     options["refine"] = None if refine is None else asdict(refine)
-    options["weights_sha256"], passes = key_of(model)
-    options |= {} if passes is None else {"passes": passes}
+    options["weights_sha256"], _ = key_of(model)
+    options |= told_passes(model.description)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
     options["results"] = _RESULTS
     jobs = _jobs(pairs, out, weights, refine, strip, options, overwrite)

@@ -62,6 +62,11 @@ def _and_refined(
     return {name: plain, f"{name}-refined": refined}
 
 
+def _looking(uses: str, title: str, passes: int | str) -> Method:
+    """Another use of a network's weights: it looks so often, which nothing was trained for."""
+    return Method(title, trained=False, uses=uses, passes=passes, home="lpba40")
+
+
 #: in the order of the tables, by the name of the experiment
 METHODS = {
     "none": Method("No registration", trained=False),
@@ -101,19 +106,15 @@ METHODS = {
     "pmrnet-grown-coarse-to-fine": Method(
         "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and two passes", home="lpba40"
     ),
-    "pmrnet-grown-coarse-to-fine-three-passes": Method(
+    "pmrnet-grown-coarse-to-fine-three-passes": _looking(
+        "pmrnet-grown-coarse-to-fine",
         "PMR-Net, deeper posteriors, grown to 1 mm, a coarse and three passes",
-        trained=False,
-        uses="pmrnet-grown-coarse-to-fine",
-        passes=3,
-        home="lpba40",
+        3,
     ),
-    "pmrnet-grown-coarse-to-fine-six-passes": Method(
+    "pmrnet-grown-coarse-to-fine-six-passes": _looking(
+        "pmrnet-grown-coarse-to-fine",
         "PMR-Net, deeper posteriors, grown to 1 mm, two coarse and four passes",
-        trained=False,
-        uses="pmrnet-grown-coarse-to-fine",
-        passes="2+4",
-        home="lpba40",
+        "2+4",
     ),
     **_and_refined("pmrnet-plus", "PMR-Net plus"),
     **_and_refined(
@@ -134,19 +135,15 @@ METHODS = {
         passes=3,
     ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
-    "general-1mm-three-passes": Method(
+    "general-1mm-three-passes": _looking(
+        "general-1mm",
         "PMR-Net plus, general-purpose 1 mm weights, three passes",
-        trained=False,
-        uses="general-1mm",
-        passes=3,
-        home="lpba40",
+        3,
     ),
-    "general-1mm-coarse-to-fine": Method(
+    "general-1mm-coarse-to-fine": _looking(
+        "general-1mm",
         "PMR-Net plus, general-purpose 1 mm weights, a coarse and three passes",
-        trained=False,
-        uses="general-1mm",
-        passes="1+3",
-        home="lpba40",
+        "1+3",
     ),
 }
 

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from pmrnet.label_warp import moved_labels
 from pmrnet.metrics import dice_per_label
-
-#: names the mean over all labels
-ALL = "All labels"
+from pmrnet.summary import ALL
 
 
 def dice_of(
@@ -21,15 +19,15 @@ def dice_of(
     """Make the score of a pair by region: (moving, fixed, displacement) -> means of Dice.
 
     They are those over the labels of every group, under its name, and over all labels, under
-    `ALL`; scored as by `mean_dice`.
+    `pmrnet.summary.ALL`; scored as by `mean_dice`.
     """
 
     def score(moving: Any, fixed: Any, displacement: NDArray) -> dict[str, float]:
         moved = moved_labels(fixed, moving, np.asarray(displacement))
         found = dice_per_label(moved, fixed.labels().data, labels)
-        means = {name: np.nanmean([found[label] for label in of]) for name, of in groups.items()}
-        return {ALL: float(np.nanmean(list(found.values())))} | {
-            name: float(mean) for name, mean in means.items()
+        regions = {ALL: labels, **groups}
+        return {
+            name: float(np.nanmean([found[label] for label in of])) for name, of in regions.items()
         }
 
     return score

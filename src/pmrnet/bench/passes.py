@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pmrnet.bench.exit_status import exit_status
-from pmrnet.bench.mean_dice import ALL, dice_of
+from pmrnet.bench.mean_dice import dice_of
 from pmrnet.bench.report import store
 from pmrnet.bench.some_pairs import pairs_of
 from pmrnet.calibration.study import spread
@@ -27,6 +27,7 @@ from pmrnet.errors import InputError
 from pmrnet.methods import method_of
 from pmrnet.metrics import folding_fraction, jacobian_determinant, sdlogj
 from pmrnet.provenance import collect
+from pmrnet.summary import ALL
 
 METHODS = (
     "voxelmorph",
@@ -182,10 +183,9 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def _by_region(regions: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> list[str]:
-    names = [name for scores in regions.values() for name in scores[0][0]]
-    if not names:
+    if not regions:
         return []
-    names = list(dict.fromkeys(names))
+    names = list(next(iter(regions.values()))[0][0])  # all are of one protocol
     head = f"| method | passes | {' | '.join(names)} |"
     lines = ["", "Dice by region:", "", head, f"|---|{'---:|' * (len(names) + 1)}"]
     for method, scores in regions.items():

@@ -326,10 +326,11 @@ def test_passes_are_part_of_what_a_result_is(folder, tmp_path, network):
     assert json.loads((out / "b_to_a" / "metrics.json").read_text())["inputs"]["passes"] == 4
     # A process that has registered nothing yet loads the same.
     pair_job._models.clear()
-    assert pair_job._model("x", "5" * 64, 4) is network
+    options = {"weights_sha256": "5" * 64, "passes": 4}
+    assert pair_job._model("x", options) is network
     assert network.asked[2] == 4
     with pytest.raises(InputError, match="that the batch began with"):
-        pair_job._model("x", "5" * 64, 3)
+        pair_job._model("x", options | {"passes": 3})
     network.asked = ()
     command = ["batch", str(path), "-o", str(out), "--no-report", "--no-uncertainty"]
     assert main([*command, "--passes", "4"]) == 0
@@ -337,6 +338,25 @@ def test_passes_are_part_of_what_a_result_is(folder, tmp_path, network):
     network.description["network"]["passes"] = 2
     with pytest.raises(InputError, match="--overwrite"):
         run(path, out)
+
+
+def test_symmetry_is_part_of_what_a_result_is(folder, tmp_path, network):
+    path, out = listed(folder, "moving,fixed\nb.nii.gz,a.nii.gz\n"), tmp_path / "out"
+    command = ["batch", str(path), "-o", str(out), "--no-report", "--no-uncertainty"]
+    network.description["symmetric"] = True  # as the model's own would say
+    assert main([*command, "--symmetric"]) == 0
+    assert network.asked[3] is True
+    inputs = json.loads((out / "b_to_a" / "metrics.json").read_text())["inputs"]
+    assert inputs["symmetric"] is True
+    pair_job._models.clear()
+    assert pair_job._model("x", inputs) is network
+    assert network.asked[3] is True
+    with pytest.raises(InputError, match="that the batch began with"):
+        pair_job._model("x", inputs | {"symmetric": False})
+    del network.description["symmetric"]
+    with pytest.raises(InputError, match="--overwrite"):
+        run(path, out)
+    assert network.asked[3] is False
 
 
 @pytest.mark.parametrize("weights", ["x", "identity"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pmrnet.errors import InputError
-from pmrnet.inference import RefiningRegistrar, Registrar, registrar_of
+from pmrnet.inference import PairRegistrar, Registrar, registrar_of
 from pmrnet.network_field import FieldModel
 from pmrnet.nn.build import network_with_weights
 from pmrnet.refinement_settings import Refinement
@@ -51,7 +51,7 @@ def test_refining_registers_as_the_command_does(monkeypatch):
 
     monkeypatch.setattr(FieldModel, "field", field)
     network = SimpleNamespace(has_velocity=True)
-    registrar = RefiningRegistrar(network, {"spacing": 2})
+    registrar = PairRegistrar(network, {"spacing": 2}, Refinement())
     moving, fixed = subject("a"), subject("bb")
     assert registrar.displacement(moving, fixed) == "u"
     assert seen["refine"] == registrar.settings == Refinement()
@@ -61,7 +61,7 @@ def test_refining_registers_as_the_command_does(monkeypatch):
     with pytest.raises(InputError, match="expected subjects stored at 1 mm, found 1 and 2 mm"):
         registrar.displacement(moving, fixed)
     with pytest.raises(InputError, match="a velocity"):
-        RefiningRegistrar(SimpleNamespace(has_velocity=False), {"spacing": 2, "network": {}})
+        PairRegistrar(SimpleNamespace(has_velocity=False), {"spacing": 2, "network": {}})
 
 
 def test_a_row_of_more_passes_is_registered_by_them():
@@ -76,13 +76,24 @@ def test_a_row_of_more_passes_is_registered_by_them():
     assert refining.model.network.passes == 3
 
 
+def test_a_row_of_both_directions_is_registered_so():
+    config = {"type": "pmrnet", "filters": [4], "hidden_filters": [0], "hidden_kernels": [1]}
+    network, description = network_with_weights(config), {"spacing": 2, "network": config}
+    for name, refine in (("", None), ("-refined", Refinement())):
+        registrar = registrar_of(f"general-three-passes-symmetric{name}", network, description)
+        assert registrar.model.symmetric
+        assert registrar.model.network.passes == 3
+        assert registrar.settings == refine
+    assert not registrar_of("general-refined", network, description).model.symmetric
+
+
 def test_a_refined_row_is_registered_by_refinement_everywhere():
     network, description = SimpleNamespace(has_velocity=True), {"spacing": 2}
     for method, kind in (
         ("pmrnet", Registrar),
         ("pmrnet@lpba40", Registrar),
         ("mine", Registrar),
-        ("pmrnet-refined", RefiningRegistrar),
-        ("pmrnet-refined@lpba40", RefiningRegistrar),
+        ("pmrnet-refined", PairRegistrar),
+        ("pmrnet-refined@lpba40", PairRegistrar),
     ):
         assert type(registrar_of(method, network, description)) is kind

@@ -78,12 +78,12 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     assert record["cost"]["training_seconds"] == 7.0
     assert "trained_on" not in method_run(data, "pmrnet", SUBJECTS, {}).provenance
     monkeypatch.setattr(
-        "pmrnet.inference.RefiningRegistrar.displacement",
+        "pmrnet.inference.PairRegistrar.displacement",
         lambda self, moving, fixed: seen.append((self.model.factor, moving.name, fixed.name)),
     )
     monkeypatch.setattr(
         "pmrnet.network_field.FieldModel.__init__",
-        lambda self, _, d: setattr(self, "factor", d["spacing"]),
+        lambda self, _, d, symmetric: setattr(self, "factor", d["spacing"]),
     )
     refined = method_run(data, "pmrnet-refined@lpba40", SUBJECTS, {}).provenance
     assert seen[-2:] == ["lpba40-pmrnet", (2, "a", "b")]

@@ -61,7 +61,7 @@ def test_every_row_of_the_paper_is_that_of_one_method():
 def test_a_refined_row_follows_its_network_and_is_not_trained():
     names = list(METHODS)
     refined = {name: method for name, method in METHODS.items() if method.refined}
-    assert len(refined) == 7
+    assert len(refined) == 8
     for name, method in refined.items():
         plain = name.removesuffix("-refined")
         assert names.index(name) == names.index(plain) + 1
@@ -69,6 +69,7 @@ def test_a_refined_row_follows_its_network_and_is_not_trained():
         assert not method.trained
         assert method.title == f"{METHODS[plain].title}, refined"
         assert method.passes == METHODS[plain].passes
+        assert method.symmetric == METHODS[plain].symmetric == ("symmetric" in name)
 
 
 def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
@@ -79,6 +80,8 @@ def test_a_row_of_more_passes_has_the_weights_of_another_and_is_not_trained():
         "pmrnet-grown-coarse-to-fine-six-passes",
         "general-three-passes",
         "general-three-passes-refined",
+        "general-three-passes-symmetric",
+        "general-three-passes-symmetric-refined",
         "general-1mm-three-passes",
         "general-1mm-coarse-to-fine",
     }

@@ -88,6 +88,22 @@ def test_a_matrix_to_millimetres_counts_by_its_columns(field):
     np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
+def test_symmetric_fields_of_the_other_order_are_the_inverse(rng):
+    config = {"filters": [4, 4], "hidden_filters": [0, 4], "hidden_kernels": [1, 3]}
+    network = build_network({"type": "pmrnet", **config, "integration_steps": 3, "passes": 2})
+    network.build()
+    draw_weights(network, rng)
+    images = rng.random((2, *SHAPE), dtype=np.float32)
+    plain, back = (FieldModel(network, {"spacing": 2}).field(*images[::n]) for n in (1, -1))
+    assert np.abs(plain.velocity + back.velocity).max() > 0.01
+    model = FieldModel(network, {"spacing": 2}, symmetric=True)
+    assert model.description == {"spacing": 2, "symmetric": True}
+    found, swapped = (model.field(*images[::n]) for n in (1, -1))
+    np.testing.assert_allclose(found.velocity, 0.5 * (plain.velocity - back.velocity), atol=1e-5)
+    np.testing.assert_array_equal(found.displacement, swapped.inverse_displacement)
+    np.testing.assert_array_equal(found.inverse_displacement, swapped.displacement)
+
+
 def test_the_inverse_is_of_the_negated_velocity(oracle, rng):
     """And not the negated displacement, which is only alike where both are small."""
     config = {"filters": [4, 4], "hidden_filters": [0, 4], "hidden_kernels": [1, 3]}

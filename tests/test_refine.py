@@ -249,6 +249,41 @@ def test_field_of_a_network_is_refined(smooth_field, oracle):
     assert after < 0.7 * before
 
 
+def test_symmetric_refinement_counts_both_directions_alike(pair):
+    moving, fixed, velocity, _ = pair
+    settings = replace(LNCC, steps=8)
+    start = 0.3 * velocity
+    found, record = refine(moving, fixed, start, settings, symmetric=True)
+    swapped, _ = refine(fixed, moving, -start, settings, symmetric=True)
+    found, swapped = _numbers(found), _numbers(swapped)
+    assert np.abs(found - start).max() > 0.02
+    np.testing.assert_allclose(found, -swapped, atol=1e-3)
+    first = [
+        refine(*images, start * sign, settings)[1]["levels"][0]["first_loss"]
+        for images, sign in (((moving, fixed), 1), ((fixed, moving), -1))
+    ]
+    assert record["levels"][0]["first_loss"] == pytest.approx(np.mean(first), rel=1e-5)
+    assert abs(first[0] - first[1]) > 1e-3 * first[0]
+
+
+def test_a_field_of_both_directions_stays_so_when_refined(smooth_field):
+    from pmrnet.network_field import FieldModel
+    from pmrnet.nn.build import build_network
+
+    network = build_network(
+        {"type": "pmrnet", "filters": (4, 4), "hidden_filters": (4, 4), "hidden_kernels": (1, 1)}
+    )
+    shape = (1, 16, 16, 16, 1)
+    network.build({"moving": shape, "fixed": shape})
+    model = FieldModel(network, {"spacing": 1}, symmetric=True)
+    images = 0.5 + 0.5 * smooth_field((16, 16, 16), 1.0, components=2)[0]
+    images = images[..., 0], images[..., 1]
+    settings = replace(MSE, steps=5)
+    found, swapped = (model.field(*images[::n], refine=settings) for n in (1, -1))
+    assert np.abs(found.displacement).max() > 0.1
+    np.testing.assert_allclose(found.displacement, swapped.inverse_displacement, atol=1e-2)
+
+
 def compute(folder, name):
     """Refined velocity on the backend of this process."""
     import keras

@@ -389,13 +389,15 @@ def test_an_image_that_cannot_be_aligned_is_named(files, known, tmp_path, monkey
         registration.register(files / "moving.nii.gz", files / "fixed.nii.gz")
 
 
-def test_passes_are_handed_on(files, tmp_path, monkeypatch):
+def test_passes_and_symmetry_are_handed_on(files, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(network_field, "load_field_model", lambda *given: asked.append(given))
     given = [str(files / f"{role}.nii.gz") for role in ("moving", "fixed")]
     with pytest.raises(AttributeError):  # there is no network to go on with
         main(["register", *given, "-o", str(tmp_path / "out"), "--weights", "w", "--passes", "3"])
-    assert asked == [("w", False, 3)]
+    with pytest.raises(AttributeError):
+        main(["register", *given, "-o", str(tmp_path / "out"), "--weights", "w", "--symmetric"])
+    assert asked == [("w", False, 3, False), ("w", False, None, True)]
 
 
 def test_public_name():

@@ -20,12 +20,12 @@ from pmrnet.batch_table import TABLE, BatchTable
 from pmrnet.brain_files import BrainFiles
 from pmrnet.data.prepared import describe_inputs, without_paths
 from pmrnet.errors import InputError
-from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, key_of, register_pair, remember
+from pmrnet.pair_job import ALIGNMENTS, PairJob, align_one, options_of, register_pair, remember
 from pmrnet.pairs_csv import Pair, read_pairs
 from pmrnet.registration import DEFAULT_WEIGHTS
 from pmrnet.registration_method import IDENTITY, load_method
 from pmrnet.result_folder import check_folder
-from pmrnet.weights.passes import Passes, told_passes
+from pmrnet.weights.passes import Passes
 from pmrnet.weights.temperature import choose_temperature
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run_pairs(
     scheduler: str | None = None,
     refine: Refinement | None = None,
     passes: Passes | None = None,
+    symmetric: bool = False,
     temperature: float | str | None = None,
     strip: bool = False,
     format: str = "itk",
@@ -62,7 +63,7 @@ def run_pairs(
     out
         Folder of the results: one folder a pair, as `pmrnet.registration_files.save` writes it, and
         the table `results.csv`.
-    weights, refine, passes, temperature, strip
+    weights, refine, passes, symmetric, temperature, strip
         As in `pmrnet.register`; a brain of several pairs is stripped once.
     workers
         Processes of Dask on this machine; 0 works in this process and needs no Dask.
@@ -91,14 +92,13 @@ def run_pairs(
     console = console or Console(file=sys.stderr)
     pairs = read_pairs(Path(pairs_csv))
     table = BatchTable(out / TABLE, [pair.name for pair in pairs])
-    model = load_method(weights, refine, passes, temperature)
+    model = load_method(weights, refine, passes, temperature, symmetric=symmetric)
     remember(model)
     weights = str(Path(weights).absolute()) if str(weights).endswith(".json") else str(weights)
     options = {"format": format, "uncertainty": uncertainty, "report": report}
     options["temperature"] = choose_temperature(temperature, model.description)
     options["refine"] = None if refine is None else asdict(refine)
-    options["weights_sha256"], _ = key_of(model)
-    options |= told_passes(model.description)
+    options |= options_of(model)
     options = json.loads(json.dumps(options))  # tuples become the lists that a record holds
     options["results"] = _RESULTS
     jobs = _jobs(pairs, out, weights, refine, strip, options, overwrite)

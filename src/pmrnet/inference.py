@@ -59,18 +59,28 @@ class Registrar:
         return image[None, ..., None]
 
 
-class RefiningRegistrar:
-    """As `Registrar`, then optimised for each pair, as `pmrnet register --refine` does it.
+class PairRegistrar:
+    """As `Registrar`, with what `pmrnet register` does for each pair besides.
 
     Parameters
     ----------
     network, description
         With weights, and the weights' JSON.
+    refine
+        Settings with which the network's answer is optimised; None takes it as it is.
+    symmetric
+        Whether it looks in both directions.
     """
 
-    def __init__(self, network: RegistrationNetwork, description: dict[str, Any]) -> None:
-        self.model = FieldModel(network, description)
-        self.settings = Refinement()
+    def __init__(
+        self,
+        network: RegistrationNetwork,
+        description: dict[str, Any],
+        refine: Refinement | None = None,
+        symmetric: bool = False,
+    ) -> None:
+        self.model = FieldModel(network, description, symmetric=symmetric)
+        self.settings = refine
 
     def displacement(self, moving: PreparedSubject, fixed: PreparedSubject) -> np.ndarray:
         """Displacement that moves `moving` onto `fixed`.
@@ -87,7 +97,7 @@ class RefiningRegistrar:
         """
         if not moving.spacing == fixed.spacing == 1:
             raise InputError(
-                "refinement: expected subjects stored at 1 mm, found "
+                "registration as of files: expected subjects stored at 1 mm, found "
                 f"{moving.spacing:g} and {fixed.spacing:g} mm; take another method."
             )
         images = (np.asarray(s.image_at(1), dtype=np.float32) for s in (moving, fixed))
@@ -96,7 +106,7 @@ class RefiningRegistrar:
 
 def registrar_of(
     method: str, network: RegistrationNetwork, description: dict[str, Any]
-) -> Registrar | RefiningRegistrar:
+) -> Registrar | PairRegistrar:
     """What registers pairs for a method of the tables: the network as it uses it.
 
     Parameters
@@ -109,6 +119,7 @@ def registrar_of(
     shown = method_of(method)
     if shown.passes is not None:
         network = with_passes(network, *counts_of(shown.passes))
-    if shown.refined:
-        return RefiningRegistrar(network, description)
+    if shown.refined or shown.symmetric:
+        refine = Refinement() if shown.refined else None
+        return PairRegistrar(network, description, refine, shown.symmetric)
     return Registrar(network, description["spacing"])

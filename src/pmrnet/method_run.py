@@ -84,7 +84,7 @@ def settings_of_use(method: str) -> dict[str, Any]:
     -------
     dict
         ``refinement``, settings, of a refined one; ``passes`` where it looks a number of times of
-        its own. Empty for all others.
+        its own; ``symmetric`` where it looks in both directions. Empty for all others.
     """
     from pmrnet.refinement_settings import Refinement
 
@@ -96,6 +96,8 @@ def settings_of_use(method: str) -> dict[str, Any]:
         }
     if shown.passes is not None:
         settings["passes"] = shown.passes
+    if shown.symmetric:
+        settings["symmetric"] = True
     return settings
 
 

@@ -27,6 +27,8 @@ class Method:
         does it.
     passes : int or str or None
         How often the network looks, as by `pmrnet register --passes`; None for its own number.
+    symmetric : bool
+        Whether it looks in both directions, as by `pmrnet register --symmetric`.
     home : str or None
         The one data set whose table has it as trained there; None for all.
     """
@@ -38,6 +40,7 @@ class Method:
     uses: str | None = None
     refined: bool = False
     passes: int | str | None = None
+    symmetric: bool = False
     home: str | None = None
 
 
@@ -48,9 +51,18 @@ def _and_refined(
     home: str | None = None,
     uses: str | None = None,
     passes: int | str | None = None,
+    symmetric: bool = False,
 ) -> dict[str, Method]:
     """A network's row, or that of another use of it, and that of its answers optimised."""
-    plain = Method(title, paper, trained=uses is None, uses=uses, passes=passes, home=home)
+    plain = Method(
+        title,
+        paper,
+        trained=uses is None,
+        uses=uses,
+        passes=passes,
+        symmetric=symmetric,
+        home=home,
+    )
     refined = replace(
         plain,
         title=f"{title}, refined",
@@ -133,6 +145,14 @@ METHODS = {
         home="lpba40",
         uses="general",
         passes=3,
+    ),
+    **_and_refined(
+        "general-three-passes-symmetric",
+        "PMR-Net plus, general-purpose weights, three passes, both directions",
+        home="lpba40",
+        uses="general",
+        passes=3,
+        symmetric=True,
     ),
     **_and_refined("general-1mm", "PMR-Net plus, general-purpose 1 mm weights", home="lpba40"),
     "general-1mm-three-passes": _looking(

@@ -97,6 +97,9 @@ class FieldModel:
         The weights' JSON; `spacing` is the voxel size in mm that the network takes.
     compiled
         Whether it pays to compile the network, see `PosteriorPrograms`: for many pairs it does.
+    symmetric
+        Whether fields are those of both directions: half the difference of the two velocities, so
+        that images in the other order give the negative velocity.
     """
 
     def __init__(
@@ -104,13 +107,17 @@ class FieldModel:
         network: RegistrationNetwork,
         description: dict[str, Any],
         compiled: bool = True,
+        symmetric: bool = False,
     ) -> None:
         if not network.has_velocity:
             raise InputError(
                 f"weights: expected a network that finds a velocity, which can be inverted, found "
                 f"{description['network'].get('type')!r}; choose other weights."
             )
+        if symmetric:
+            description = {**description, "symmetric": True}
         self.network, self.description, self._compiled = network, description, compiled
+        self.symmetric = symmetric
         self.factor = int(description["spacing"])
 
     @cached_property
@@ -131,6 +138,9 @@ class FieldModel:
             moving, fixed = pool.map(self._tensor, images)
         shared = self.posterior.share(moving, fixed)
         velocity = self.posterior.mean(shared)
+        if self.symmetric:
+            back = self.posterior.mean(self.posterior.share(fixed, moving))
+            velocity = 0.5 * (velocity - back)
         if refine is not None and any(refine.steps):
             return self._refined(shared, images, velocity, refine)
         return NetworkField(
@@ -158,7 +168,7 @@ class FieldModel:
         from pmrnet.refine import displacement_of, refine
 
         full = [ops.convert_to_tensor(image[None, ..., None]) for image in images]
-        velocity, record = refine(*full, velocity, settings)
+        velocity, record = refine(*full, velocity, settings, self.symmetric)
         u, inverse = (
             ops.convert_to_numpy(displacement_of(sign * velocity, images[0].shape, settings))[0]
             for sign in (1.0, -1.0)
@@ -203,7 +213,10 @@ class FieldModel:
 
 
 def load_field_model(
-    weights: str | PathLike, compiled: bool = True, passes: Passes | None = None
+    weights: str | PathLike,
+    compiled: bool = True,
+    passes: Passes | None = None,
+    symmetric: bool = False,
 ) -> FieldModel:
     """Load a network for `FieldModel`.
 
@@ -211,7 +224,7 @@ def load_field_model(
     ----------
     weights
         Name of shipped weights or path of a JSON.
-    compiled
+    compiled, symmetric
         See `FieldModel`.
     passes
         See `pmrnet.weights.passes.looking`.
@@ -222,4 +235,4 @@ def load_field_model(
         If there are no such weights, or the network cannot look so often.
     """
     network, description = load_network(weights)
-    return FieldModel(*looking(network, description, passes), compiled)
+    return FieldModel(*looking(network, description, passes), compiled, symmetric)

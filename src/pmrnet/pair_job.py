@@ -32,7 +32,7 @@ ALIGNMENTS = ".alignments"
 
 # A worker of Dask may have several threads, which Keras does not allow.
 _one_at_a_time = Lock()
-_models: dict[tuple[str, int | None], FieldModel | AlignmentOnly] = {}
+_models: dict[tuple[str, Passes | None, bool], FieldModel | AlignmentOnly] = {}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def register_pair(job: PairJob, waits_for: object = None) -> float:
             "moving_labels": read_labels(job.pair.moving_labels, "moving", moving.brain),
             "fixed_labels": read_labels(job.pair.fixed_labels, "fixed", fixed.brain),
         }
-        model = _model(job.weights, job.identity["weights_sha256"], job.identity.get("passes"))
+        model = _model(job.weights, job.identity)
         temperature = job.identity["temperature"]
         register_aligned(moving, fixed, model, job.refine, seconds, temperature).save(
             job.folder,
@@ -130,24 +130,29 @@ def _placed(files: BrainFiles, kept: Path) -> AlignedBrain:
     return place_image(files.brain(kept))
 
 
-def key_of(model: FieldModel | AlignmentOnly) -> tuple[str, Passes | None]:
-    """What tells a network from others: checksum of the weights, or its name, and its passes."""
+def options_of(model: FieldModel | AlignmentOnly) -> dict[str, Any]:
+    """Entries of a record that tell a network and how it is used from others."""
     description = model.description
     weights = description["sha256"] or description["network"]["type"]
-    return weights, told_passes(description).get("passes")
+    symmetric = {"symmetric": True} if description.get("symmetric") else {}
+    return {"weights_sha256": weights, **told_passes(description), **symmetric}
 
 
 def remember(model: FieldModel | AlignmentOnly) -> None:
     """Take this network for the pairs that this process registers with its weights."""
     _models.clear()
-    _models[key_of(model)] = model
+    _models[_key_of(options_of(model))] = model
 
 
-def _model(weights: str, sha256: str, passes: Passes | None) -> FieldModel | AlignmentOnly:
+def _key_of(options: Mapping[str, Any]) -> tuple[str, Passes | None, bool]:
+    return options["weights_sha256"], options.get("passes"), options.get("symmetric", False)
+
+
+def _model(weights: str, options: Mapping[str, Any]) -> FieldModel | AlignmentOnly:
     """The network of this process, compiled once."""
-    key = sha256, passes
+    key = sha256, passes, symmetric = _key_of(options)
     if key not in _models:
-        remember(load_method(weights, passes=passes))
+        remember(load_method(weights, passes=passes, symmetric=symmetric))
     if key not in _models:
         raise InputError(
             f"{weights}: expected the weights {sha256[:12]}... that the batch began with, found "

@@ -38,7 +38,11 @@ def displacement_of(velocity: object, grid: tuple[int, ...], settings: Refinemen
 
 
 def refine(
-    moving: object, fixed: object, velocity: object, settings: Refinement
+    moving: object,
+    fixed: object,
+    velocity: object,
+    settings: Refinement,
+    symmetric: bool = False,
 ) -> tuple[object, dict[str, Any]]:
     """Lower equation 6 for one pair, starting from a velocity.
 
@@ -54,6 +58,9 @@ def refine(
         given is taken in its place.
     settings
         See `Refinement`.
+    symmetric
+        Whether the similarity is the mean of both directions': of `moving` moved by v with `fixed`,
+        and of `fixed` moved by -v with `moving`.
 
     Returns
     -------
@@ -83,11 +90,12 @@ def refine(
         velocity, spacing = spatial.upsample_field(velocity, _log2(spacing / wanted)), wanted
         share = None if left is None else left / (len(settings.levels) - number)
         images = [_coarser(image, level) for image in (moving, fixed)]
-        velocity, entry = _level(*images, velocity, settings, steps, share)
+        velocity, entry = _level(*images, velocity, settings, symmetric, steps, share)
         left = None if left is None else left - entry["seconds"]
         if halved and spacing == finest:
             # A small budget may not have regained the detail that was left out at first.
-            _, before = _level(*images, ops.convert_to_tensor(given), settings, 0, None)
+            start = ops.convert_to_tensor(given)
+            _, before = _level(*images, start, settings, symmetric, 0, None)
             if before["loss"] < entry["loss"]:
                 velocity, entry["loss"] = given, before["loss"]
             halved = False
@@ -145,6 +153,7 @@ def _level(
     fixed: object,
     start: object,
     settings: Refinement,
+    symmetric: bool,
     steps: int,
     seconds: float | None,
 ) -> tuple[object, dict[str, Any]]:
@@ -152,7 +161,8 @@ def _level(
 
     The clock starts after the first loss, with which the step is compiled in a new process.
     """
-    step = _step(_Problem.of(settings, _log2(moving.shape[1] / start.shape[1])))
+    doublings = _log2(moving.shape[1] / start.shape[1])
+    step = _step(_Problem.of(settings, doublings, symmetric))
     state = tuple(ops.zeros_like(start) for _ in range(3))
     best, losses_seen, stalled = start, [], 0
     started = math.inf
@@ -180,6 +190,7 @@ class _Problem:
     """What a compiled step depends on besides shapes."""
 
     doublings: int
+    symmetric: bool
     window: int
     image_sigma: float
     prior_lambda: float
@@ -188,24 +199,28 @@ class _Problem:
     learning_rate: float
 
     @classmethod
-    def of(cls, settings: Refinement, doublings: int) -> _Problem:
-        names = [field.name for field in fields(cls)][1:]
-        return cls(doublings, *(getattr(settings, name) for name in names))
+    def of(cls, settings: Refinement, doublings: int, symmetric: bool) -> _Problem:
+        names = [field.name for field in fields(cls)][2:]
+        return cls(doublings, symmetric, *(getattr(settings, name) for name in names))
 
     def velocity(self, start: object, change: object) -> object:
         return _add_smooth(start, change, passes=self.smoothing)
 
     def loss(self, moving: object, fixed: object, velocity: object) -> object:
         """Equation 6 without the terms of the variance."""
+        image = self._image_term(moving, fixed, velocity)
+        if self.symmetric:
+            image = 0.5 * (image + self._image_term(fixed, moving, -velocity))
+        differences = losses.mean_square_gradient(velocity)
+        return image + 0.25 * velocity.shape[-1] * self.prior_lambda * differences
+
+    def _image_term(self, moving: object, fixed: object, velocity: object) -> object:
         u = spatial.integrate(velocity, self.integration_steps)
         u = spatial.upsample_field(u, self.doublings)
         moved = spatial.warp(moving, u, differentiate_values=False)
         if self.window:
-            image = (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
-        else:
-            image = losses.reconstruction(fixed, moved, self.image_sigma)
-        differences = losses.mean_square_gradient(velocity)
-        return image + 0.25 * velocity.shape[-1] * self.prior_lambda * differences
+            return (1.0 - local_correlation(fixed, moved, self.window)) / self.image_sigma**2
+        return losses.reconstruction(fixed, moved, self.image_sigma)
 
 
 @island

@@ -165,6 +165,7 @@ def register(
     weights: str | PathLike = DEFAULT_WEIGHTS,
     refine: Refinement | None = None,
     passes: Passes | None = None,
+    symmetric: bool = False,
     temperature: float | str | None = None,
     strip: bool = False,
 ) -> Registration:
@@ -193,6 +194,11 @@ def register(
         None for the number that the weights' JSON advises, else that of their training. More may
         help where images are unlike those of the training and lie further apart. "1+3": before
         these three, one at images of half the resolution.
+    symmetric
+        Look in both directions and take half the difference of the two velocities, so that neither
+        image is preferred: registered in the other order, they give the inverse of this
+        registration. The network takes twice the time, and `refine` counts the similarity of both
+        directions.
     temperature
         Factor of the posterior's variance in the uncertainty: a number, 1 for what the network
         says; "fitted" for the one that `pmrnet calibrate` stored beside the weights; None for the
@@ -227,7 +233,9 @@ def register(
         )
     with ThreadPoolExecutor(max_workers=1) as pool:
         aligning = [pool.submit(align, source) for source in sources]
-        model = load_method(weights, refine, passes, temperature, compiled=False)
+        model = load_method(
+            weights, refine, passes, temperature, symmetric=symmetric, compiled=False
+        )
         model.compile(network_grid().shape)  # by one processor mostly; the other one aligns
         aligned = [brain.result() for brain in aligning]
     seconds = {"align_and_load": time.perf_counter() - started}

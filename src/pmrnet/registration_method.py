@@ -61,6 +61,7 @@ def load_method(
     refine: Refinement | None = None,
     passes: Passes | None = None,
     temperature: float | str | None = None,
+    symmetric: bool = False,
     compiled: bool = True,
 ) -> FieldModel | AlignmentOnly:
     """Load what finds the deformation.
@@ -75,6 +76,8 @@ def load_method(
         See `pmrnet.register`.
     temperature
         Of the uncertainty that is to be found, for the check.
+    symmetric
+        See `pmrnet.register`.
     compiled
         Whether a network is to be compiled, which pays for more than one pair.
 
@@ -100,12 +103,13 @@ def load_method(
                 f"Temperature: expected a network's weights, found {weights}, which has no "
                 "uncertainty; leave the temperature out, or name other weights."
             )
+        # Without a network both orders of the images give each other's inverse as it is.
         return AlignmentOnly(str(weights))
     import_keras()
     from pmrnet import network_field
     from pmrnet.weights.store import NoWeightsError
 
     try:
-        return network_field.load_field_model(weights, compiled, passes)
+        return network_field.load_field_model(weights, compiled, passes, symmetric)
     except NoWeightsError as error:
         raise NoWeightsError(weights, (AFFINE, IDENTITY)) from error

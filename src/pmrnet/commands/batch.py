@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pmrnet.commands.registration import TEMPERATURE, WEIGHTS, add_passes, add_refine, add_strip
+from pmrnet.commands.registration import (
+    TEMPERATURE,
+    WEIGHTS,
+    add_passes,
+    add_refine,
+    add_strip,
+    add_symmetric,
+)
 
 _BATCH = """\
 register many pairs; run again, it goes on where it was stopped
@@ -48,6 +55,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     add_strip(batch)
     batch.add_argument("--weights", help=WEIGHTS)
     add_passes(batch)
+    add_symmetric(batch)
     add_refine(batch)
     batch.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
@@ -111,6 +119,7 @@ def _run_batch(options: argparse.Namespace) -> int:
         scheduler=options.scheduler,
         refine=refine,
         passes=parse_passes(options.passes),
+        symmetric=options.symmetric,
         temperature=temperature,
         strip=options.strip,
         format=options.format,

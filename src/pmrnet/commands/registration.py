@@ -40,6 +40,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     add_strip(register)
     register.add_argument("--weights", help=WEIGHTS)
     add_passes(register)
+    add_symmetric(register)
     add_refine(register)
     register.add_argument(
         "--format", default="itk", choices=("itk", "fsl", "x5", "voxel"), help="of the transforms"
@@ -67,6 +68,15 @@ def add_passes(command: argparse.ArgumentParser) -> None:
         "--passes",
         help="how often the network looks (by default what the weights advise, else as trained); "
         "1+3: before three, once at half the resolution",
+    )
+
+
+def add_symmetric(command: argparse.ArgumentParser) -> None:
+    """Add ``--symmetric``."""
+    command.add_argument(
+        "--symmetric",
+        action="store_true",
+        help="prefer neither image: in the other order, the inverse comes out",
     )
 
 
@@ -123,6 +133,7 @@ def _register(options: argparse.Namespace) -> None:
         weights=options.weights or DEFAULT_WEIGHTS,
         refine=refinement,
         passes=parse_passes(options.passes),
+        symmetric=options.symmetric,
         temperature=temperature,
         strip=options.strip,
     )

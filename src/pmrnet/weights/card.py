@@ -121,12 +121,17 @@ def _passes(description: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _rows(description: Mapping[str, Any], method: str) -> list[str]:
-    """Rows of the table with these weights as they were trained and as registrations use them."""
+    """Rows of the table with these weights as they were trained and as registrations use them.
+
+    Without options, that is.
+    """
     passes = description.get("passes")
     used = [
         name
         for name, shown in METHODS.items()
-        if shown.uses == method and shown.passes == passes and not shown.refined
+        if shown.uses == method
+        and shown.passes == passes
+        and not (shown.refined or shown.symmetric)
     ]
     return [method, *used]
 

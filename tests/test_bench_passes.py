@@ -96,6 +96,19 @@ def test_coarse_passes_come_before(instead, tmp_path):
     assert "at half" not in (tmp_path / "0" / "passes.md").read_text()
 
 
+def test_both_directions(instead, tmp_path):
+    found = {}
+    for kind in ([], ["--symmetric"]):
+        output = tmp_path / f"out{len(kind)}"
+        arguments = ["--methods", "pmrnet", "--pairs", "2", "--most", "2", *kind]
+        assert main([*arguments, "--output", str(output)]) == 0
+        stored = json.loads((output / "passes.json").read_text())
+        assert stored["provenance"]["config"]["symmetric"] == bool(kind)
+        assert ("in both directions" in (output / "passes.md").read_text()) == bool(kind)
+        found[len(kind)] = np.array(stored["dice"]["pmrnet"])
+    assert np.abs(found[0] - found[1]).min() > 1e-4
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -64,15 +64,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--coarse", type=int, default=0, help="passes at half the resolution before them (0)"
     )
     parser.add_argument(
+        "--symmetric", action="store_true", help="look in both directions, as `register` can"
+    )
+    parser.add_argument(
         "--output", type=Path, default=Path("experiments/bench"), help="folder of the results"
     )
     options = parser.parse_args(arguments)
     counts = options.pairs, options.most, options.coarse
-    return exit_status(run, options.dataset, options.methods, *counts, options.output)
+    arguments = options.dataset, options.methods, *counts, options.symmetric, options.output
+    return exit_status(run, *arguments)
 
 
 def run(
-    dataset: str, methods: Sequence[str], pairs: int, most: int, coarse: int, output: Path
+    dataset: str,
+    methods: Sequence[str],
+    pairs: int,
+    most: int,
+    coarse: int,
+    symmetric: bool,
+    output: Path,
 ) -> None:
     """Score the methods and write `passes.json` and `passes.md`.
 
@@ -88,6 +98,8 @@ def run(
         The largest number of passes.
     coarse
         Number of passes at half the resolution before these.
+    symmetric
+        Whether the networks look in both directions, see `pmrnet.register`.
     output
         Folder of the two files.
 
@@ -97,7 +109,7 @@ def run(
         If there are no such weights or pairs, or a network takes one pass only.
     """
     from pmrnet.dataset import Dataset
-    from pmrnet.inference import Registrar
+    from pmrnet.inference import PairRegistrar, Registrar
     from pmrnet.nn.cascade import CascadedNetwork, with_passes
     from pmrnet.trained_weights import weights_of
     from pmrnet.weights import load_network
@@ -120,6 +132,7 @@ def run(
         "methods": list(methods),
         "most": most,
         "coarse": coarse,
+        "symmetric": symmetric,
         "pairs": [list(pair) for pair in listed],
         "weights": {name: of["sha256"] for name, (_, of) in loaded.items()},
     }
@@ -133,7 +146,11 @@ def run(
     for name, (network, description) in loaded.items():
         for passes in range(1, most + 1):
             used = with_passes(network, passes, coarse)
-            registrar = Registrar(used, description["spacing"])
+            registrar = (
+                PairRegistrar(used, description, symmetric=True)
+                if symmetric
+                else Registrar(used, description["spacing"])
+            )
             shown = track(examples, f"{name}, {passes}", console=Console(stderr=True))
             scores = [_scores(m, f, registrar.displacement(m, f), score) for m, f in shown]
             for measured in (*_MEASURED, "regions"):
@@ -163,6 +180,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     record, most = results["provenance"], results["provenance"]["config"]["most"]
     coarse = record["config"].get("coarse", 0)  # of older results: none
     before = f", after {coarse} at half the resolution" if coarse else ""
+    before += ", in both directions" if record["config"].get("symmetric") else ""
     lines = [
         f"Mean Dice over the labels of {len(record['config']['pairs'])} validation pairs of "
         f"{record['config']['protocol']}, of networks that look once to {most} times, with the "

@@ -346,7 +346,9 @@ def test_symmetry_is_part_of_what_a_result_is(folder, tmp_path, network):
     network.description["symmetric"] = True  # as the model's own would say
     assert main([*command, "--symmetric"]) == 0
     assert network.asked[3] is True
-    inputs = json.loads((out / "b_to_a" / "metrics.json").read_text())["inputs"]
+    record = json.loads((out / "b_to_a" / "metrics.json").read_text())
+    assert record["provenance"]["config"]["symmetric"] is True
+    inputs = record["inputs"]
     assert inputs["symmetric"] is True
     pair_job._models.clear()
     assert pair_job._model("x", inputs) is network

@@ -62,11 +62,11 @@ class NetworkField:
         """Spread of the displacement under samples of the posterior velocity, mm.
 
         Square root of the sum of the variances of the displacement's three components over
-        `samples` draws, on the network grid (X, Y, Z). It is the network's posterior also where
-        the mean was refined. `temperature` multiplies the variance of the posterior velocity; the
-        one that makes the spread match errors is fitted by `pmrnet.calibration`. `to_mm`, 3x3,
-        takes displacements from the network grid to the millimetres wanted; None leaves them in
-        those of the template.
+        `samples` draws, on the network grid (X, Y, Z). It is the network's posterior, in this
+        order of the images, also where the mean was refined or is that of both directions.
+        `temperature` multiplies the variance of the posterior velocity; the one that makes the
+        spread match errors is fitted by `pmrnet.calibration`. `to_mm`, 3x3, takes displacements
+        from the network grid to the millimetres wanted; None leaves them in those of the template.
         """
         return self.model.standard_deviation(self.shared, samples, seed, temperature, to_mm)
 
@@ -99,7 +99,8 @@ class FieldModel:
         Whether it pays to compile the network, see `PosteriorPrograms`: for many pairs it does.
     symmetric
         Whether fields are those of both directions: half the difference of the two velocities, so
-        that images in the other order give the negative velocity.
+        that images in the other order give the negative velocity; refined ones up to rounding,
+        which the steps amplify.
     """
 
     def __init__(

@@ -232,8 +232,11 @@ def _maps(registration: Registration) -> dict[str, Any]:
 def _provenance(registration: Registration) -> dict[str, Any]:
     description = registration.weights
     training = description.get("training", {})
+    used = {
+        key: description[key] for key in ("network", "spacing", "symmetric") if key in description
+    }
     return collect(
-        {"network": description["network"], "spacing": description["spacing"]},
+        used,
         {"weights": description["weights"], "trained_on": training.get("data", {})},
         training.get("seed"),
         training.get("steps"),

@@ -126,6 +126,27 @@ def comparison(folder: Path, better: str, worse: str) -> dict[str, object]:
             "{high:.3f})",
         ),
         (
+            "general-three-passes-symmetric",
+            "general-three-passes",
+            "{size:.3f} more (higher in {above} of 90 pairs; {low:.4f} to {high:.4f})",
+        ),
+        (
+            "general-three-passes-symmetric-refined",
+            "general-three-passes-refined",
+            "{size:.3f} more than refined in one ({above} of 90 pairs; {low:.4f} to {high:.4f})",
+        ),
+        (
+            "general-three-passes-symmetric-refined",
+            "syn-cc",
+            "{size:.3f} above SyN with cross-correlation (all {above} pairs; {low:.3f} to "
+            "{high:.3f})",
+        ),
+        (
+            "general-three-passes@lpba40",
+            "general-three-passes-symmetric@lpba40",
+            "{size:.3f} less (lower in {above} of 20 pairs; {low:.3f} to {high:.3f})",
+        ),
+        (
             "pmrnet-grown-coarse-to-fine-three-passes@lpba40",
             "syn-cc",
             "is {size:.3f} above that (all {above} pairs; {low:.3f} to {high:.3f})",

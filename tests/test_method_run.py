@@ -8,7 +8,7 @@ import pytest
 
 from pmrnet.dataset import Dataset
 from pmrnet.errors import InputError
-from pmrnet.method_run import method_run
+from pmrnet.method_run import method_run, settings_of_use
 from pmrnet.refinement_settings import Refinement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +105,16 @@ def test_a_network_of_another_data_set_says_so(data, monkeypatch):
     # Weights that are named are taken, whatever the method's file says.
     method_run(data, "utilzreg", SUBJECTS, {}, "mine.json")
     assert seen[2::2] == ["mindboggle-pmrnet", "mine.json"]
+
+
+def test_settings_say_how_a_method_uses_its_network():
+    assert settings_of_use("general") == {}
+    assert settings_of_use("general-three-passes") == {"passes": 3}
+    both = {"passes": 3, "symmetric": True}
+    assert settings_of_use("general-three-passes-symmetric") == both
+    refined = settings_of_use("general-three-passes-symmetric-refined")
+    assert refined.pop("refinement")["steps"] == list(Refinement().steps)
+    assert refined == both
 
 
 def test_what_cannot_be_made_ready_is_said(data, monkeypatch):

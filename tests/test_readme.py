@@ -78,6 +78,22 @@ def test_page_of_results_has_the_scores_on_another_scanner():
         assert re.findall(r"0\.\d{3}", cells) == [number(dice[n], 3) for n in names.split()]
 
 
+def both_scores(method):
+    """Dice over all labels on LPBA40, and of the weights that LPBA40 trained on OASIS-TRT-20."""
+    elsewhere = method if method == "syn" else f"{method}@lpba40"
+    rows = (("lpba40/table1.csv", method), ("oasis-trt/table2.csv", elsewhere))
+    return [
+        number(
+            pd.read_csv(ROOT / "experiments" / name)
+            .dropna(subset="method")
+            .set_index("method")
+            .loc[row, "All labels mean"],
+            3,
+        )
+        for name, row in rows
+    ]
+
+
 def test_choices_have_the_scores_of_the_tables():
     methods = {
         "the default": "general-three-passes",
@@ -85,40 +101,25 @@ def test_choices_have_the_scores_of_the_tables():
         "`--refine`": "general-three-passes-refined",
         "ANTs SyN, for comparison": "syn",
     }
-    one, two = (
-        pd.read_csv(ROOT / "experiments" / name).dropna(subset="method").set_index("method")
-        for name in ("lpba40/table1.csv", "oasis-trt/table2.csv")
-    )
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("| | Dice on LPBA40 |")) + 2
     for line, (title, method) in zip(lines[start:], methods.items(), strict=False):
-        elsewhere = method if method == "syn" else f"{method}@lpba40"
         assert line.startswith(f"| {title}")
-        scores = one.loc[method, "All labels mean"], two.loc[elsewhere, "All labels mean"]
-        assert [cell.strip() for cell in line.split("|")[2:4]] == [number(s, 3) for s in scores]
+        assert [cell.strip() for cell in line.split("|")[2:4]] == both_scores(method)
     assert lines[start + len(methods)] == ""
-    coarse = "general-1mm-coarse-to-fine"
-    scores = [one.loc[coarse], two.loc[f"{coarse}@lpba40"]]
-    gained = " and ".join(number(row["All labels mean"], 3) for row in scores)
+    gained = " and ".join(both_scores("general-1mm-coarse-to-fine"))
     assert f"which gives {gained} in place of" in " ".join(lines)
 
 
 def test_the_symmetric_ways_have_the_scores_of_the_tables():
-    one, two = (
-        pd.read_csv(ROOT / "experiments" / name).dropna(subset="method").set_index("method")
-        for name in ("lpba40/table1.csv", "oasis-trt/table2.csv")
+    plain, refined, symmetric, symmetric_refined = (
+        " and ".join(both_scores(f"general-three-passes{way}"))
+        for way in ("", "-refined", "-symmetric", "-symmetric-refined")
     )
-
-    def dice(method):
-        scores = one.loc[method], two.loc[f"{method}@lpba40"]
-        return " and ".join(number(row["All labels mean"], 3) for row in scores)
-
-    plain, symmetric = "general-three-passes", "general-three-passes-symmetric"
     page = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert (
-        f"It has {dice(symmetric)} in place of the default's "
-        f"{dice(plain)}, with `--refine` {dice(f'{symmetric}-refined')} in place of "
-        f"{dice(f'{plain}-refined')};"
+        f"It has {symmetric} in place of the default's {plain}, with `--refine` "
+        f"{symmetric_refined} in place of {refined};"
     ) in page
 
 
